@@ -1,0 +1,1 @@
+"""From sources and files to something bootable: assembler, linker, readers of image formats, image manifests."""
