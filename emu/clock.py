@@ -1,0 +1,118 @@
+"""Virtual time: a cycle counter and the queue of what happens when.
+
+The only clock of the machine is `Clock.now`, in CPU cycles. Whoever executes moves it (the CPU, or a test with
+`advance`); devices read it and schedule `Event`s. A device with a crystal of its own asks for a `Ticks`: an exact
+rational conversion, so that nothing drifts and nothing is stepped.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from fractions import Fraction
+
+NEVER = (1 << 63) - 1     # a cycle that does not come: the deadline of an empty queue
+
+
+class Event:
+    """Something that happens at a cycle: made once by its owner, scheduled and cancelled at will.
+
+    `name` identifies it in snapshots and reports, so it is unique in a machine; `action` takes no argument and runs
+    with `clock.now` at or after the cycle asked for.
+    """
+
+    __slots__ = ("_clock", "_serial", "action", "cycle", "name")
+
+    def __init__(self, clock: Clock, name: str, action: Callable[[], None]) -> None:
+        self._clock = clock
+        self._serial = 0          # which entry of the queue is ours; older ones are stale
+        self.name = name
+        self.action = action
+        self.cycle = NEVER        # when it is due; NEVER while it is not scheduled
+
+    def schedule(self, cycle: int) -> None:
+        """Happen at `cycle` (a cycle already past means: at the next chance); replaces what was scheduled before."""
+        self.cycle = cycle
+        self._serial = self._clock._push(cycle, self)
+
+    def cancel(self) -> None:
+        """Do not happen; cancelling what is not scheduled is allowed."""
+        self.cycle = NEVER
+        self._serial = 0
+
+
+class Clock:
+    """The cycle counter and its events. Events of the same cycle run in the order in which they were scheduled."""
+
+    def __init__(self, frequency: int) -> None:
+        """`frequency`: cycles per second of the processor, Hz. Raises ValueError unless positive."""
+        if frequency <= 0:
+            raise ValueError(f"clock frequency must be positive, not {frequency}")
+        self.frequency = frequency
+        self.now = 0                                        # cycles since power-on
+        self._queue: list[tuple[int, int, Event]] = []      # (cycle, serial, event), a heap
+        self._serial = 0                                    # counts schedule calls: the order within a cycle
+        self.events: dict[str, Event] = {}                  # every event ever made, by name
+
+    def event(self, name: str, action: Callable[[], None]) -> Event:
+        """A new, unscheduled event. Raises ValueError for a name already in use."""
+        if name in self.events:
+            raise ValueError(f"two events are called {name!r}")
+        self.events[name] = Event(self, name, action)
+        return self.events[name]
+
+    def ticks(self, frequency: Fraction | int) -> Ticks:
+        """Time as counted by a crystal of `frequency` Hz that started at cycle 0."""
+        return Ticks(self, Fraction(frequency))
+
+    @property
+    def deadline(self) -> int:
+        """The cycle of the next event, NEVER if there is none."""
+        queue = self._queue
+        while queue and queue[0][2]._serial != queue[0][1]:
+            heapq.heappop(queue)
+        return queue[0][0] if queue else NEVER
+
+    def run_due(self) -> None:
+        """Run every event whose cycle is not after `now`, earliest first, those they schedule included."""
+        while self.deadline <= self.now:
+            event = heapq.heappop(self._queue)[2]
+            event.cancel()
+            event.action()
+
+    def advance(self, cycles: int) -> None:
+        """Move time on by `cycles`, stopping at each event on the way: what a test without a CPU does."""
+        end = self.now + cycles
+        while self.deadline <= end:
+            self.now = max(self.now, self.deadline)
+            self.run_due()
+        self.now = end
+
+    def _push(self, cycle: int, event: Event) -> int:
+        self._serial += 1
+        heapq.heappush(self._queue, (cycle, self._serial, event))
+        return self._serial
+
+
+class Ticks:
+    """A crystal: converts between CPU cycles and ticks exactly, by a fraction of integers.
+
+    Tick n begins at the first cycle at which n whole periods have passed since cycle 0.
+    """
+
+    __slots__ = ("_clock", "_denominator", "_numerator", "frequency")
+
+    def __init__(self, clock: Clock, frequency: Fraction) -> None:
+        self._clock = clock
+        self.frequency = frequency                          # Hz
+        per_cycle = frequency / clock.frequency
+        self._numerator, self._denominator = per_cycle.numerator, per_cycle.denominator
+
+    @property
+    def now(self) -> int:
+        """Ticks begun by `clock.now`."""
+        return self._clock.now * self._numerator // self._denominator
+
+    def cycle(self, tick: int) -> int:
+        """The first cycle at which `now` is at least `tick`."""
+        return -(-tick * self._denominator // self._numerator)
