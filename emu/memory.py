@@ -1,0 +1,71 @@
+"""RAM: one NumPy array, seen by Unicorn through several mappings of the same memory."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+PAGE = 4096
+LARGEST = 1 << 30           # bytes: page-frame numbers have 18 bits in the block table
+
+
+class Ram:
+    """Physical memory from address 0 on.
+
+    `bytes` is the memory itself. Devices and loaders write through `write`, which tells `on_write` (the processor)
+    afterwards, because code may have been translated from there.
+    """
+
+    def __init__(self, size: int) -> None:
+        """`size` in bytes. Raises ValueError unless it is a multiple of 4 KiB from 64 KiB to 1 GiB."""
+        if size % PAGE or not 1 << 16 <= size <= LARGEST:
+            raise ValueError(f"memory of {size} bytes: must be a multiple of 4 KiB, from 64 KiB to 1 GiB")
+        self.size = size
+        self._file = _anonymous_file()
+        os.ftruncate(self._file, size)
+        self._maps: list[mmap.mmap] = []
+        self.bytes: NDArray[np.uint8] = self.alias()
+        self.on_write: Callable[[int, int], None] | None = None
+
+    def alias(self) -> NDArray[np.uint8]:
+        """The same memory once more, at another address of this process."""
+        self._maps.append(mmap.mmap(self._file, self.size))
+        return np.frombuffer(self._maps[-1], np.uint8)
+
+    def read(self, address: int, size: int) -> bytes:
+        """`size` bytes at a physical address. Raises ValueError outside RAM."""
+        self._check(address, size)
+        return self.bytes[address:address + size].tobytes()
+
+    def write(self, address: int, data: bytes) -> None:
+        """Store bytes at a physical address, as DMA or a loader does. Raises ValueError outside RAM."""
+        self._check(address, len(data))
+        self.bytes[address:address + len(data)] = np.frombuffer(data, np.uint8)
+        if self.on_write and data:
+            self.on_write(address, len(data))
+
+    def close(self) -> None:
+        """Give the file back; the arrays keep the memory alive while they exist."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _check(self, address: int, size: int) -> None:
+        if address < 0 or size < 0 or address + size > self.size:
+            raise ValueError(f"physical memory {address:#x} to {address + size:#x}: RAM ends at {self.size:#x}")
+
+
+def _anonymous_file() -> int:
+    """A file descriptor without a name, in memory where the system can."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("ram")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())

@@ -1,0 +1,1 @@
+"""What things cost: processor profiles and, later, the cycle model that they feed."""
