@@ -1,0 +1,211 @@
+"""What a translated block holds: decoding by Capstone, and the table in which the block hook finds it.
+
+A block is decoded once, in Python, when it is first seen; from then on it is one 32-byte entry of a hash table that
+native code searches, plus two numbers per instruction (offset in the block, cycles from its start).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from enum import IntEnum, IntFlag
+from typing import NamedTuple
+
+import capstone
+import numpy as np
+
+from emu.cpu.native import compiled, load32, load64
+from emu.cpu.state import State
+
+# A table entry, bytes from its start. The key is linear address | frame << 32 | size << 52; an empty entry has key 0.
+KEY = 0                     # i64
+COST = 8                    # i32: cycles of the whole block
+COUNT = 12                  # u16: instructions
+FLAGS = 14                  # u16: Special; 0 for a block that needs no attention
+POOL = 16                   # i32: index of its first instruction in `starts` and `costs`
+GUARD_AT = 20               # u16: instruction to look at before it runs
+GUARD_KIND = 22             # u16: Guard
+CUT_AT = 24                 # u16: where to leave the block once the guarded instruction may run
+BREAK_AT = 26               # u16: first breakpoint
+CODE = 28                   # i32: index of its bytes in `code_bytes`
+ENTRY_SIZE = 32
+
+ENTRIES = 1 << 17           # of the table; it is cleared when half full
+POOL_SIZE = 1 << 21         # instructions of all blocks together
+CODE_SIZE = 1 << 21         # bytes of the blocks that are compared at each run
+HASH = -7046029254386353131     # 2^64 / golden ratio, as a signed number
+
+SIZE_SHIFT = 52
+CODE16 = 1 << 50            # in the key: 16-bit code (frames have 18 bits)
+
+
+class Special(IntFlag):
+    """Why the block hook looks closer at a block."""
+
+    COMPARE = 1             # its bytes may have changed: compare them first
+    REPEAT = 2              # begins or ends with a REP string instruction, which calls the hook at each iteration
+    GUARD = 4               # has an instruction to look at before it runs
+    BREAK = 8               # has a breakpoint
+    FLUSH = 16              # ends by changing CR0, CR3, CR4 or a translation
+
+
+class Guard(IntEnum):
+    """What must be looked at before an instruction runs, because Unicorn would do it wrong."""
+
+    NONE = 0
+    PORT = 1                # IN, OUT, INS, OUTS: rights are not checked; afterwards a device may have changed something
+    FAR = 2                 # far CALL and RET, IRET at CPL 3: the stack is accessed with supervisor rights
+    DIVIDE = 3              # IDIV: the most negative dividend by -1 ends the host process
+    ICEBP = 4               # F1: would end the run
+    UNKNOWN = 5             # Capstone does not know it: run it alone
+
+
+class Instruction(NamedTuple):
+    """One decoded instruction."""
+
+    address: int            # linear
+    size: int               # bytes
+    mnemonic: str           # Capstone's, prefixes included
+    operands: str           # Capstone's
+
+
+UNKNOWN = "(bad)"           # mnemonic of what Capstone does not know
+_PORT = frozenset(["in", "out", "insb", "insw", "insd", "outsb", "outsw", "outsd"])
+_FAR = frozenset(["lcall", "ljmp", "retf", "iret", "iretd"])
+_STRING = frozenset(["movs", "stos", "lods", "cmps", "scas", "ins", "outs"])
+_FLUSH = frozenset(["invlpg", "lmsw"])
+_COSTS = Callable[[Sequence[Instruction]], Sequence[int]]
+
+_decoders = {}
+for _width, _mode in ((32, capstone.CS_MODE_32), (16, capstone.CS_MODE_16)):
+    _decoders[_width] = capstone.Cs(capstone.CS_ARCH_X86, _mode)
+
+
+def decode(code: bytes, address: int, bits: int = 32) -> list[Instruction]:
+    """The instructions in `code` at linear `address`; what Capstone does not know ends the list."""
+    return [Instruction(*row) for row in _decoders[bits].disasm_lite(code, address)]
+
+
+def guard_of(instruction: Instruction) -> Guard:
+    """What must be looked at before this instruction runs."""
+    name = instruction.mnemonic.split()[-1]
+    if name in _PORT:
+        return Guard.PORT
+    if name in _FAR:
+        return Guard.FAR
+    if name == "idiv":
+        return Guard.DIVIDE
+    if name == UNKNOWN:
+        return Guard.UNKNOWN
+    return Guard.ICEBP if name == "int1" else Guard.NONE
+
+
+def is_repeated(instruction: Instruction) -> bool:
+    """True for a string instruction with a REP prefix."""
+    words = instruction.mnemonic.split()
+    return len(words) > 1 and words[0].startswith("rep") and words[-1].rstrip("bwdq") in _STRING
+
+
+def flushes(instruction: Instruction) -> bool:
+    """True if it changes how addresses are translated."""
+    return instruction.mnemonic in _FLUSH or (instruction.mnemonic == "mov" and instruction.operands[:2] == "cr")
+
+
+@compiled
+def slot_of(s: State, key: int) -> int:
+    """Address of the entry with `key`, or of the empty one where it belongs."""
+    index = key * HASH >> 40 & ENTRIES - 1
+    while True:
+        slot = s.table + index * ENTRY_SIZE
+        found = load64(slot)
+        if found == key or found == 0:
+            return slot
+        index = index + 1 & ENTRIES - 1
+
+
+@compiled
+def index_in(s: State, slot: int, offset: int) -> int:
+    """Which instruction of a block begins at `offset`; the number of instructions if none does."""
+    count = load32(slot + COUNT) & 0xFFFF
+    at = s.starts + load32(slot + POOL) * 4
+    for i in range(count):
+        if load32(at + i * 4) == offset:
+            return i
+    return count
+
+
+class BlockTable:
+    """The native table and what fills it."""
+
+    def __init__(self, state: State, costs: _COSTS) -> None:
+        """`costs` prices a block: cycles from its start to the end of each of its instructions."""
+        self._state = state
+        self._costs = costs
+        self.breakpoints: frozenset[int] = frozenset()
+        self._entries = np.zeros(ENTRIES * ENTRY_SIZE, np.uint8)
+        self._starts = np.zeros(POOL_SIZE, np.int32)
+        self._prices = np.zeros(POOL_SIZE, np.int32)
+        self._code = np.zeros(CODE_SIZE, np.uint8)
+        self._used = self._pool = self._bytes = 0
+        state.table = self._entries.ctypes.data
+        state.starts = self._starts.ctypes.data
+        state.costs = self._prices.ctypes.data
+        state.code_bytes = self._code.ctypes.data
+
+    def clear(self) -> None:
+        """Forget every block: after breakpoints changed, when code was replaced behind the processor, when full."""
+        if self._used:
+            self._entries.fill(0)
+        self._used = self._pool = self._bytes = 0
+        self._state.block = 0
+
+    def add(self, key: int, code: bytes, compare: bool) -> None:
+        """Decode a block and enter it; `compare`: its bytes are to be checked at every run."""
+        address, bits = key & 0xFFFFFFFF, 16 if key & CODE16 else 32
+        instructions = decode(code, address, bits)
+        known = sum(instruction.size for instruction in instructions)
+        if known > len(code):                       # Unicorn ends a block inside what Capstone took for one
+            known -= instructions.pop().size
+        if known < len(code):
+            instructions.append(Instruction(address + known, len(code) - known, UNKNOWN, ""))
+        count = len(instructions)
+        if self._used * 2 >= ENTRIES or self._pool + count + 1 > POOL_SIZE or self._bytes + len(code) > CODE_SIZE:
+            self.clear()
+
+        flags = Special(0)
+        guards = [(i, guard_of(each)) for i, each in enumerate(instructions) if guard_of(each)]
+        guard_at, guard = guards[0] if guards else (count, Guard.NONE)
+        cut_at = guards[1][0] if len(guards) > 1 else count
+        if guard in (Guard.PORT, Guard.UNKNOWN):
+            cut_at = guard_at + 1
+        break_at = next((i for i, each in enumerate(instructions) if each.address in self.breakpoints), count)
+        flags |= Special.COMPARE if compare else Special(0)
+        flags |= Special.REPEAT if is_repeated(instructions[0]) or is_repeated(instructions[-1]) else Special(0)
+        flags |= Special.GUARD if guard else Special(0)
+        flags |= Special.BREAK if break_at < count else Special(0)
+        flags |= Special.FLUSH if flushes(instructions[-1]) else Special(0)
+
+        pool = self._pool
+        costs = self._costs(instructions)
+        self._starts[pool:pool + count] = [each.address - address for each in instructions]
+        self._starts[pool + count] = len(code)
+        self._prices[pool] = 0
+        self._prices[pool + 1:pool + count + 1] = costs
+        self._pool += count + 1
+        if compare:
+            self._code[self._bytes:self._bytes + len(code)] = np.frombuffer(code, np.uint8)
+        slot = self._free_slot(key)
+        struct.pack_into("<qiHHiHHHHi", self._entries.data, slot, key, costs[-1], count, flags, pool, guard_at, guard,
+                         cut_at, break_at, self._bytes)
+        self._used += 1
+        self._bytes += len(code) if compare else 0
+
+    def _free_slot(self, key: int) -> int:
+        """Byte offset of the entry where `key` belongs: `slot_of` in Python."""
+        product = key * HASH & (1 << 64) - 1
+        index = (product - (1 << 64) if product >> 63 else product) >> 40 & ENTRIES - 1
+        while True:
+            found = int.from_bytes(self._entries[index * ENTRY_SIZE:index * ENTRY_SIZE + 8].tobytes(), "little")
+            if found in (0, key & (1 << 64) - 1):
+                return index * ENTRY_SIZE
+            index = index + 1 & ENTRIES - 1

@@ -1,0 +1,322 @@
+"""The processor as Python sees it: made, run until something happens, looked at."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import unicorn
+import unicorn.unicorn_py3.unicorn as binding
+from unicorn import unicorn_const as uc_const
+from unicorn import x86_const as uc_x86
+
+from emu.bus import Bus
+from emu.cpu import account, examine, hooks, paging, runner
+from emu.cpu.blocks import SIZE_SHIFT, BlockTable
+from emu.cpu.delivery import EXTERNAL
+from emu.cpu.layout import HF_CPL, HF_INHIBIT_IRQ, HFLAGS, handle_of, locate
+from emu.cpu.registers import Registers
+from emu.cpu.state import Examine, Frame, State, Stop
+from emu.cpu.x86 import EFLAGS_FIXED, IF
+from emu.memory import PAGE, Ram
+from emu.timing.profile import Profile
+
+NEVER = (1 << 62) - 1       # a cycle or an instruction count that does not come
+SETTLED = 4                 # how often a frame may change between code and data before it is treated as both
+
+_PORT = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+
+
+class Cpu:
+    """An IA-32 processor in flat 32-bit protected mode, paging off, interrupts off, at EIP 0.
+
+    `registers` and `state` may be read and written between runs. Devices answer on `bus`; `acknowledge` is called for
+    the vector of an external interrupt; `before_device(cycle)` before each device access, `after_device()` after it.
+    """
+
+    def __init__(self, ram: Ram, bus: Bus, profile: Profile, acknowledge: Callable[[], int],
+                 before_device: Callable[[int], None], after_device: Callable[[], None]) -> None:
+        """Raises emu.cpu.layout.UnicornLayoutError for a Unicorn other than 2.1.4."""
+        self.ram = ram
+        self.bus = bus
+        self.profile = profile
+        self._acknowledge = acknowledge
+        self._before_device = before_device
+        self._after_device = after_device
+        self._error: BaseException | None = None
+        self._flips: dict[int, int] = {}                     # frame -> changes between code and data
+        self.uc = uc = unicorn.Uc(uc_const.UC_ARCH_X86, uc_const.UC_MODE_32)
+        uc.ctl_set_cpu_model(profile.engine)
+        where = locate(uc)
+        self.registers = Registers(uc, where.env)
+
+        self.state = state = State()
+        state.env, state.cpu, state.invalid_address = where.env, where.cpu, where.invalid_address
+        state.uc = handle_of(uc)
+        for name in ("emu_start", "emu_stop", "reg_read", "mem_write", "ctl"):
+            entry = getattr(binding.uclib, f"uc_{name}")
+            setattr(state, name, ctypes.cast(entry, ctypes.c_void_p).value)
+        state.a20_mask = 0xFFFFFFFF
+        state.passed = -1
+        state.limit = state.event_deadline = NEVER
+        state.cost_trap = profile.trap_cost
+        state.has_sep = profile.has_sep
+        state.cpuid_leaves = profile.basic_leaves
+        state.cpuid_extended = len(profile.cpuid) // 4 - profile.basic_leaves
+        for index, word in enumerate(profile.cpuid):
+            state.cpuid[index] = word
+        self._scratch = ctypes.create_string_buffer(16)
+        state.scratch = ctypes.addressof(self._scratch)
+        self._tlb = np.zeros(1 << 20, np.int64)
+        self._code_frames = np.zeros(1 << 20, np.uint32)
+        self._frames = np.zeros(ram.size // PAGE, np.uint8)
+        state.tlb, state.code_frames = self._tlb.ctypes.data, self._code_frames.ctypes.data
+        state.frames, state.epoch = self._frames.ctypes.data, 1
+        state.ram, state.ram_size = ram.bytes.ctypes.data, ram.size
+        self.blocks = BlockTable(state, profile.costs)
+        ram.on_write = self._ram_written
+
+        self._map_memory()
+        self._add_hooks()
+        self._user = ctypes.c_void_p(ctypes.addressof(state))
+        self._run, self._exception = runner.run.ctypes, runner.exception.ctypes
+        self.reset()
+
+    def reset(self) -> None:
+        """Power-on state as a boot loader leaves it (Multiboot 1, section 3.2); time and counters go on."""
+        registers = self.registers
+        for name in ("eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "esp", "eip"):
+            setattr(registers, name, 0)
+        registers.cr0 = 0x11                                 # PE, ET
+        for name in ("cr2", "cr3", "cr4"):
+            setattr(registers, name, 0)
+        registers.eflags = EFLAGS_FIXED
+        for name in ("GDTR", "IDTR"):
+            self.uc.reg_write(getattr(uc_x86, f"UC_X86_REG_{name}"), (0, 0, 0, 0))
+        runner.flat_segments.ctypes(self._user)
+        self.state.epoch += 1
+        self.state.intr = self.state.flush_tlb = self.state.step_allow = 0
+        self._flush()
+
+    # Running
+
+    def run(self, deadline: int, limit: int = NEVER) -> Stop:
+        """Run until cycle `deadline`, instruction count `limit`, or something that ends a run.
+
+        External interrupts are delivered on the way. Raises whatever a device raised.
+        """
+        state = self.state
+        state.event_deadline, state.limit = deadline, limit
+        while True:
+            if state.intr and self.accepts_interrupts:
+                stop = self.interrupt()
+                if stop:
+                    return stop
+            reason = self._run(self._user)
+            if reason == Stop.NEW_BLOCK:
+                self._decode_block()
+            elif reason == Stop.INTERRUPT:
+                continue
+            elif reason == Stop.EXAMINE:
+                stop = examine.look(self, Examine(state.examine))
+                if stop:
+                    return stop
+            elif reason == Stop.REMAP:
+                self._change_use(state.fill_frame)
+            elif reason == Stop.PYTHON and self._error:
+                error, self._error = self._error, None
+                raise error
+            else:
+                return Stop(reason)
+
+    def interrupt(self) -> Stop:
+        """Take the external interrupt that waits: Stop.NONE, or why the machine cannot go on."""
+        self.state.interrupts += 1
+        return Stop(self._exception(self._user, self._acknowledge(), 0, EXTERNAL))
+
+    def request_stop(self) -> None:
+        """From a device: end the run before the next instruction, with Stop.PYTHON."""
+        self.state.reason = Stop.PYTHON
+        self.state.deadline = 0
+        self.uc.emu_stop()
+
+    @property
+    def accepts_interrupts(self) -> bool:
+        """True if an external interrupt would be taken now: IF set, not in the shadow of STI or MOV SS."""
+        env = self.state.env
+        inhibited = ctypes.c_uint32.from_address(env + HFLAGS).value & HF_INHIBIT_IRQ
+        return bool(self.registers.eflags & IF) and not inhibited
+
+    @property
+    def cpl(self) -> int:
+        """The current privilege level."""
+        return int(ctypes.c_uint32.from_address(self.state.env + HFLAGS).value & HF_CPL)
+
+    @property
+    def linear_eip(self) -> int:
+        """The linear address of the next instruction."""
+        return self.registers.segment("cs").base + self.registers.eip & 0xFFFFFFFF
+
+    def set_breakpoints(self, addresses: Iterable[int]) -> None:
+        """Stop (Stop.BREAK) in front of the instructions at these linear addresses, and at no others."""
+        wanted = frozenset(addresses)
+        if wanted != self.blocks.breakpoints:
+            self.blocks.breakpoints = wanted
+            self.blocks.clear()
+
+    def set_a20(self, level: int) -> None:
+        """Drive A20M#: 0 makes physical address bit 20 read as zero."""
+        self.state.a20_mask = 0xFFFFFFFF if level else 0xFFEFFFFF
+        self.state.epoch += 1
+        self._flush()
+
+    # Memory
+
+    def translate(self, linear: int) -> int | None:
+        """The physical address behind a linear one, without side effects; None if no page is there."""
+        registers = self.registers
+        if not registers.cr0 >> 31:
+            return linear & self.state.a20_mask
+        entry = self._page_entry((registers.cr3 & 0xFFFFF000) + (linear >> 22) * 4)
+        if not entry & 1:
+            return None
+        if entry & 0x80 and registers.cr4 & 0x10:
+            return (entry & 0xFFC00000 | linear & 0x3FFFFF) & self.state.a20_mask
+        entry = self._page_entry((entry & 0xFFFFF000) + (linear >> 12 & 0x3FF) * 4)
+        return (entry & 0xFFFFF000 | linear & 0xFFF) & self.state.a20_mask if entry & 1 else None
+
+    def read_linear(self, linear: int, size: int) -> bytes:
+        """Up to `size` bytes of RAM at a linear address, without side effects; fewer if a page is missing."""
+        data = b""
+        while len(data) < size:
+            at = linear + len(data) & 0xFFFFFFFF
+            physical = self.translate(at)
+            if physical is None or physical >= self.ram.size:
+                break
+            data += self.ram.read(physical, min(size - len(data), PAGE - at % PAGE, self.ram.size - physical))
+        return data
+
+    def _page_entry(self, physical: int) -> int:
+        physical &= self.state.a20_mask
+        return int.from_bytes(self.ram.read(physical, 4), "little") if physical + 4 <= self.ram.size else 0xFFFFFFFF
+
+    def _flush(self) -> None:
+        binding.uclib.uc_ctl(self.uc._uch, ctypes.c_int(paging.TLB_FLUSH))
+
+    def _map_memory(self) -> None:
+        uc, ram = self.uc, self.ram
+        self._views = [ram.bytes, ram.alias(), ram.alias()]
+        for base, rights, view in zip((0, paging.READ_EXECUTE, paging.READ_WRITE_EXECUTE), (3, 5, 7), self._views,
+                                      strict=True):
+            uc.mem_map_ptr(base, ram.size, rights, view.ctypes.data)
+        uc.mmio_map(paging.DEVICES + ram.size, (1 << 32) - ram.size, self._read_device, None, self._write_device, None)
+        uc.ctl_set_tlb_mode(uc_const.UC_TLB_VIRTUAL)  # type: ignore[attr-defined]
+        uc.ctl_exits_enabled(True)
+
+    def _ram_written(self, address: int, size: int) -> None:
+        """RAM changed behind the processor: forget what was translated from those bytes."""
+        first, last = address // PAGE, (address + size - 1) // PAGE
+        forget = False
+        for frame in range(first, last + 1):
+            use = int(self._frames[frame])
+            if use & (Frame.FETCHED | Frame.MIXED):
+                self._drop_code(frame, use)
+                forget |= bool(use & Frame.FETCHED)
+        if forget:
+            self.blocks.clear()
+
+    def _drop_code(self, frame: int, use: int) -> None:
+        """Writing through Unicorn what already stands there makes it drop its translations of a frame."""
+        view = paging.READ_WRITE_EXECUTE if use & Frame.MIXED else paging.READ_EXECUTE
+        self.uc.mem_write(view + frame * PAGE, self.ram.read(frame * PAGE, PAGE))
+
+    def _change_use(self, frame: int) -> None:
+        """A store met a frame from which code was fetched: data again, or, if that happens often, both."""
+        self._flips[frame] = self._flips.get(frame, 0) + 1
+        self._drop_code(frame, Frame.FETCHED)
+        self._frames[frame] = 0 if self._flips[frame] < SETTLED else Frame.MIXED
+        self.blocks.clear()
+        self._flush()
+
+    def _decode_block(self) -> None:
+        """Enter the block that native code has just met for the first time."""
+        key, size = self.state.new_key, self.state.new_size
+        pc, code, compare = key & 0xFFFFFFFF, b"", False
+        while len(code) < size:
+            at = pc + len(code) & 0xFFFFFFFF
+            word = int(self._code_frames[at >> 12])
+            compare |= bool(word & paging.MIXED_CODE) or bool(code)
+            frame = word & (1 << 18) - 1
+            code += self.ram.read(frame * PAGE + at % PAGE, min(size - len(code), PAGE - at % PAGE))
+        self.blocks.add(key, code, compare)
+
+    def enter_part(self, pc: int, code: bytes, bits: int) -> None:
+        """Enter a block that Unicorn could not translate as a whole, for `runner.begin_part`."""
+        key = pc | int(self._code_frames[pc >> 12]) << 32 | len(code) << SIZE_SHIFT
+        self.state.new_key = ctypes.c_int64(key | (account.CODE16 if bits == 16 else 0)).value
+        self.blocks.add(self.state.new_key, code, True)
+
+    # Devices
+
+    def _add_hooks(self) -> None:
+        self._port_entry = _PORT(self._access_port)          # kept alive: native code holds its address
+        self.state.port_callback = ctypes.cast(self._port_entry, ctypes.c_void_p).value
+        uc, user = self.uc, ctypes.c_void_p(ctypes.addressof(self.state))
+        instruction = uc_const.UC_HOOK_INSN
+        for kind, hook, *opcode in (
+                (uc_const.UC_HOOK_TLB_FILL, paging.on_tlb_fill),
+                (uc_const.UC_HOOK_BLOCK, account.on_block),
+                (uc_const.UC_HOOK_INTR, hooks.on_interrupt),
+                (uc_const.UC_HOOK_INSN_INVALID, hooks.on_invalid),
+                (instruction, hooks.on_sysenter, uc_x86.UC_X86_INS_SYSENTER),
+                (instruction, hooks.on_rdtsc, uc_x86.UC_X86_INS_RDTSC),
+                (instruction, hooks.on_cpuid, uc_x86.UC_X86_INS_CPUID),
+                (instruction, hooks.on_in, uc_x86.UC_X86_INS_IN),
+                (instruction, hooks.on_out, uc_x86.UC_X86_INS_OUT)):
+            handle = ctypes.c_size_t()
+            error = binding.uclib.uc_hook_add(uc._uch, ctypes.byref(handle), ctypes.c_int(kind),
+                                              ctypes.c_void_p(hook.address), user, ctypes.c_uint64(1),
+                                              ctypes.c_uint64(0), *map(ctypes.c_int, opcode))
+            if error:
+                raise unicorn.UcError(error)
+
+    def _access_port(self, port: int, size: int, value: int, write: int) -> int:
+        try:
+            self._before_device(self.state.io_cycle)
+            if write:
+                self.bus.ports.write(port, value, size)
+                result = 0
+            else:
+                result = self.bus.ports.read(port, size)
+            self._after_device()
+            return result - (1 << 32) if result >> 31 else result
+        except BaseException as error:                       # to be raised again by `run`, outside Unicorn
+            self._error = error
+            self.request_stop()
+            return -1
+
+    def _read_device(self, uc: unicorn.Uc, offset: int, size: int, _: object) -> int:
+        try:
+            self._before_device(self.state.io_cycle)
+            self.state.io_accesses += 1
+            value = 0
+            for part in range(0, size, 4):
+                value |= self.bus.memory.read(self.ram.size + offset + part, min(size, 4)) << 8 * part
+            self._after_device()
+            return value
+        except BaseException as error:
+            self._error = error
+            self.request_stop()
+            return 0
+
+    def _write_device(self, uc: unicorn.Uc, offset: int, size: int, value: int, _: object) -> None:
+        try:
+            self._before_device(self.state.io_cycle)
+            self.state.io_accesses += 1
+            for part in range(0, size, 4):
+                self.bus.memory.write(self.ram.size + offset + part, value >> 8 * part & 0xFFFFFFFF, min(size, 4))
+            self._after_device()
+        except BaseException as error:
+            self._error = error
+            self.request_stop()

@@ -1,0 +1,170 @@
+"""The native hooks besides the block and TLB-fill hooks: traps, invalid opcodes, SYSENTER, RDTSC, CPUID, ports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+
+from emu.cpu.account import PART, arm, cycle_at, rewind, stop
+from emu.cpu.blocks import COUNT, KEY, POOL
+from emu.cpu.delivery import CS, ESP, FAULT, SOFTWARE, SS, TRAP, deliver, set_segment
+from emu.cpu.layout import (
+    BASE,
+    DR6,
+    EFLAGS,
+    EIP,
+    ERROR_CODE,
+    EXCEPTION_IS_INT,
+    HF_CPL,
+    HFLAGS,
+    SYSENTER_CS,
+    SYSENTER_EIP,
+    SYSENTER_ESP,
+)
+from emu.cpu.native import call_port, callback, compiled, load16, load32, load64, store32, store64
+from emu.cpu.state import State, record
+from emu.cpu.x86 import (
+    DESC_A,
+    DESC_B,
+    DESC_CODE,
+    DESC_G,
+    DESC_P,
+    DESC_RW,
+    DESC_S,
+    DR6_BS,
+    IF,
+    RF,
+    VM,
+    Register,
+    Vector,
+)
+
+DB, UD, GP = int(Vector.DB), int(Vector.UD), int(Vector.GP)
+EAX, ECX, EDX, EBX = (8 * int(getattr(Register, name)) for name in ["EAX", "ECX", "EDX", "EBX"])
+FLAT_CODE = DESC_G | DESC_B | DESC_P | DESC_S | DESC_CODE | DESC_RW | DESC_A    # what SYSENTER loads, DPL 0
+FLAT_DATA = DESC_G | DESC_B | DESC_P | DESC_S | DESC_RW | DESC_A
+SYSENTER_SIZE = 2           # bytes; Unicorn adds them to EIP after the hook
+
+
+@compiled
+def linear_eip(s: State) -> int:
+    """The linear address of the instruction at CS:EIP."""
+    return load64(s.env + CS + BASE) + load32(s.env + EIP) & 0xFFFFFFFF
+
+
+@compiled
+def raise_event(s: State, vector: int, error: int, kind: int, restart: int) -> None:
+    """Deliver from within a hook; a machine that cannot go on is stopped."""
+    result = deliver(s, vector, error, kind, restart)
+    if result:
+        stop(s, result)
+    else:
+        arm(s)
+
+
+@compiled
+def instruction_before(s: State, linear: int) -> int:
+    """Linear address of the instruction of the current block that ends at `linear`."""
+    if s.block:
+        slot = s.block & ~PART
+        start = load64(slot + KEY) & 0xFFFFFFFF
+        at = s.starts + load32(slot + POOL) * 4
+        for i in range(load16(slot + COUNT)):
+            if load32(at + i * 4 + 4) == linear - start:
+                return start + load32(at + i * 4)
+    return linear - 2
+
+
+@callback(types.void(types.voidptr, types.uint32, types.voidptr))
+def on_interrupt(handle: Any, vector: int, user: Any) -> None:
+    """UC_HOOK_INTR: EIP is at the instruction for a fault, behind it for INT n and a single step."""
+    s = record(user)
+    number = types.int64(vector) & 0xFF
+    if load32(s.env + EXCEPTION_IS_INT):
+        base = load64(s.env + CS + BASE)
+        restart = instruction_before(s, linear_eip(s)) - base & 0xFFFFFFFF
+        raise_event(s, number, 0, SOFTWARE, restart)
+    elif number == DB:
+        store64(s.env + DR6, load64(s.env + DR6) | DR6_BS)
+        raise_event(s, number, 0, TRAP, 0)
+    else:
+        rewind(s, linear_eip(s))
+        raise_event(s, number, load32(s.env + ERROR_CODE), FAULT, 0)
+
+
+@callback(types.boolean(types.voidptr, types.voidptr))
+def on_invalid(handle: Any, user: Any) -> bool:
+    """UC_HOOK_INSN_INVALID: #UD."""
+    s = record(user)
+    rewind(s, linear_eip(s))
+    raise_event(s, UD, 0, FAULT, 0)
+    return True
+
+
+@callback(types.void(types.voidptr, types.voidptr))
+def on_sysenter(handle: Any, user: Any) -> None:
+    """SYSENTER (Intel manual volume 2): ring 0 at the MSRs' CS, ESP and EIP, flat segments, interrupts off."""
+    s = record(user)
+    env = s.env
+    selector = load32(env + SYSENTER_CS) & 0xFFFC
+    if not s.has_sep or not selector:
+        rewind(s, linear_eip(s))
+        raise_event(s, GP if s.has_sep else UD, 0, FAULT, 0)
+    else:
+        store64(env + EFLAGS, load64(env + EFLAGS) & ~(VM | IF | RF))
+        set_segment(s, SS, selector + 8, 0, 0xFFFFFFFF, FLAT_DATA)
+        set_segment(s, CS, selector, 0, 0xFFFFFFFF, FLAT_CODE)
+        store32(env + HFLAGS, load32(env + HFLAGS) & ~HF_CPL)
+        store64(env + ESP, load64(env + SYSENTER_ESP) & 0xFFFFFFFF)
+        store64(env + EIP, load64(env + SYSENTER_EIP) & 0xFFFFFFFF)
+    store64(env + EIP, load64(env + EIP) - SYSENTER_SIZE & 0xFFFFFFFF)
+
+
+@callback(types.int32(types.voidptr, types.voidptr))
+def on_rdtsc(handle: Any, user: Any) -> int:
+    """RDTSC: the clock when the instruction begins."""
+    s = record(user)
+    now = cycle_at(s, linear_eip(s)) + s.tsc_offset
+    store64(s.env + EAX, now & 0xFFFFFFFF)
+    store64(s.env + EDX, now >> 32 & 0xFFFFFFFF)
+    return 1
+
+
+@callback(types.int32(types.voidptr, types.voidptr))
+def on_cpuid(handle: Any, user: Any) -> int:
+    """CPUID from the model's table; a leaf beyond the last basic one reads as the last, as Intel's processors do."""
+    s = record(user)
+    leaf = load32(s.env + EAX)
+    index = s.cpuid_leaves - 1
+    if leaf >= 0x80000000 and leaf - 0x80000000 < s.cpuid_extended:
+        index = s.cpuid_leaves + leaf - 0x80000000
+    elif leaf < s.cpuid_leaves:
+        index = leaf
+    store64(s.env + EAX, s.cpuid[index * 4])
+    store64(s.env + EBX, s.cpuid[index * 4 + 1])
+    store64(s.env + ECX, s.cpuid[index * 4 + 2])
+    store64(s.env + EDX, s.cpuid[index * 4 + 3])
+    return 1
+
+
+@compiled
+def access_port(s: State, port: int, size: int, value: int, write: int) -> int:
+    """Call the bus at the exact cycle; what it read."""
+    s.io_cycle = cycle_at(s, linear_eip(s))
+    s.io_accesses += 1
+    result = call_port(s.port_callback, port, size, value, write)
+    arm(s)
+    return result
+
+
+@callback(types.uint32(types.voidptr, types.uint32, types.int32, types.voidptr))
+def on_in(handle: Any, port: int, size: int, user: Any) -> int:
+    """IN and INS."""
+    return types.uint32(access_port(record(user), types.int64(port), types.int64(size), 0, 0))
+
+
+@callback(types.void(types.voidptr, types.uint32, types.int32, types.uint32, types.voidptr))
+def on_out(handle: Any, port: int, size: int, value: int, user: Any) -> None:
+    """OUT and OUTS."""
+    access_port(record(user), types.int64(port), types.int64(size), types.int64(value), 1)

@@ -1,0 +1,151 @@
+"""The one record that native code and Python share.
+
+Declared once, as a ctypes structure: Python reads and writes its fields, numba sees the same memory as a record.
+Every field is a signed 64-bit integer.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numba import carray, njit
+
+
+class Stop(IntEnum):
+    """Why native execution came back, in `State.reason`."""
+
+    NONE = 0            # still running
+    SPLIT = 1           # a block must be run in part: `step_count` instructions (handled natively)
+    EVENT = 2           # the deadline has come
+    INTERRUPT = 3       # INTR is high and interrupts are enabled
+    LIMIT = 4           # the instruction limit has come
+    BREAK = 5           # in front of a breakpoint
+    NEW_BLOCK = 6       # a block never seen before: decode it
+    HALT = 7            # HLT was executed
+    EXAMINE = 8         # an instruction that must be looked at first: see Examine in `examine`
+    TRIPLE_FAULT = 9    # a fault while a double fault was being delivered: shutdown
+    TASK_GATE = 10      # a task gate in the IDT: not supported
+    UNSUPPORTED = 11    # a processor mode that is not modelled: see `examine`
+    PYTHON = 12         # a Python callback raised
+    ENGINE = 13         # Unicorn gave up: error code in `examine`
+    REMAP = 14          # a page changes its use: see `fill_frame`
+
+
+class Examine(IntEnum):
+    """What Python has to look at, in `State.examine` after Stop.EXAMINE."""
+
+    IMPLICIT_ACCESS = 1     # a supervisor page refused at CPL 3: was it the processor reading a descriptor table?
+    FAR_TRANSFER = 2        # a far call or return at CPL 3: its stack accesses are the program's own
+    DIVISION = 3            # IDIV of the most negative dividend
+    FETCH_ACROSS = 4        # translation ran into a page that cannot be fetched
+    PORT = 5                # a port access that needs the I/O permission bitmap
+    ICEBP = 6               # the opcode F1: a debug trap
+
+
+class Mode(IntEnum):
+    """What is not modelled, in `State.examine` after Stop.UNSUPPORTED."""
+
+    REAL = 1                # an event while protected mode is off
+    PAE = 2                 # paging with physical address extension
+    CODE_IN_DEVICE = 3      # instructions fetched from outside RAM
+
+
+class Fill(IntEnum):
+    """What the TLB-fill hook made of its last request, in `State.fill`."""
+
+    GRANTED = 0
+    FAULT = 1               # a page fault: error code in `fill_error`
+    DEVICE = 2              # outside RAM: the instruction must be run alone
+    FETCH_WRITTEN = 3       # code is fetched from a page that may be being written
+    WRITE_FETCHED = 4       # a page that holds code is written
+    CODE_IN_DEVICE = 5      # code is fetched from outside RAM
+    PAE = 6                 # PAE paging is on
+
+
+class Frame(IntEnum):
+    """What a page frame is used for, bits of one byte per frame (`State.frames`)."""
+
+    WRITTEN = 1             # Unicorn may hold a writable translation
+    FETCHED = 2             # code was fetched: data sees it read-only
+    MIXED = 4               # code and written data: the slow, exact alias
+
+
+class State(ctypes.Structure):
+    """See the comment at each field; "address" means an address in this process."""
+
+    _fields_ = [(name, ctypes.c_int64) for name in (
+        # what a block costs: read and written at every block
+        "cycles",               # the clock: cycles since power-on
+        "instructions",         # instructions retired
+        "deadline",             # the block hook looks closer when the clock reaches this; 0: at once
+        "limit",                # ... or the instruction count this
+        "block",                # address of the table entry of the current block, plus 1 if it runs in part
+        "block_cycles",         # the clock when it began, if it runs in part
+        "block_instructions",   # the instruction count then
+        "table",                # address of the block table (blocks.ENTRY)
+        "code_frames",          # address of u32[2^20]: linear page -> frame it was fetched from
+        "env",                  # address of the registers (layout)
+        # running
+        "reason",               # Stop
+        "examine",              # more about the reason
+        "event_deadline",       # the cycle of the next event or limit
+        "intr",                 # 1 while the PIC drives INTR
+        "step_slot",            # the block of which a part is to be run
+        "step_from",            # ... from which instruction on
+        "step_count",           # ... and how many of them
+        "stepping",             # 1: the next block is that part
+        "step_allow",           # what that part may do: 1 device access, 2 implicit supervisor access
+        "new_key",              # of the block to decode, after Stop.NEW_BLOCK
+        "new_size",             # its bytes
+        "io_cycle",             # the clock at which the device access under way happens
+        "passed",               # linear address of a breakpoint or examined instruction to pass once, -1
+        "flush_tlb",            # 1: the block just run changes CR0, CR3, CR4 or a translation
+        "starts",               # address of i32: offset of each instruction in its block
+        "costs",                # address of i32: cycles from the start of the block to each instruction
+        "code_bytes",           # address of the bytes of blocks that are compared at each run
+        # translation
+        "tlb",                  # address of i64[2^20]: our TLB, see paging
+        "epoch",                # entries of another epoch are stale
+        "tlb_cr3",              # the CR3 under which they were made
+        "frames",               # address of u8 per frame: Frame
+        "ram",                  # address of RAM
+        "ram_size",             # bytes
+        "a20_mask",             # physical addresses are ANDed with this
+        "fill",                 # Fill
+        "fill_kind",            # the access that was refused: Unicorn's 16 read, 17 write, 18 fetch
+        "fill_frame",           # its frame
+        "fill_error",           # its page-fault error code
+        "walk_error",           # page-fault error code of the last failed translation
+        "walk_address",         # and its linear address
+        "walk_pae",             # 1 if PAE was found on
+        # counters
+        "interrupts",           # external interrupts delivered
+        "io_accesses",          # port and device-memory accesses
+        "cost_trap",            # cycles of delivering an exception or interrupt
+        # Unicorn
+        "uc",                   # the engine's handle
+        "cpu",                  # address of its CPU object
+        "invalid_address",      # address of u64: the linear address of a refused access
+        "emu_start", "emu_stop", "reg_read", "mem_write", "ctl",    # addresses of its functions
+        "port_callback",        # address of the Python function for port accesses
+        "scratch",              # 8 bytes to pass by address
+        "tsc_offset",           # RDTSC reads cycles plus this
+        "has_sep",              # 1 if the model has SYSENTER
+        "cpuid_leaves",         # how many basic leaves `cpuid` holds
+        "cpuid_extended",       # how many extended leaves (80000000h on) follow them
+    )] + [
+        ("traps", ctypes.c_int64 * 256),        # exceptions, software and external interrupts delivered, by vector
+        ("cpuid", ctypes.c_int64 * 64),         # EAX EBX ECX EDX of each leaf
+    ]
+
+
+DTYPE = np.dtype(State)
+
+
+@njit(forceinline=True)
+def record(user: Any) -> Any:
+    """The record, in a hook, from the pointer that the hook was added with."""
+    return carray(user, (1,), DTYPE)[0]
