@@ -28,7 +28,7 @@ class Event:
         self._serial = 0          # which entry of the queue is ours; older ones are stale
         self.name = name
         self.action = action
-        self.cycle = NEVER        # when it is due; NEVER while it is not scheduled
+        self.cycle = NEVER        # when it is due; NEVER while it is not scheduled, its own action included
 
     def schedule(self, cycle: int) -> None:
         """Happen at `cycle` (a cycle already past means: at the next chance); replaces what was scheduled before."""
@@ -75,10 +75,12 @@ class Clock:
 
     def run_due(self) -> None:
         """Run every event whose cycle is not after `now`, earliest first, those they schedule included."""
-        while self.deadline <= self.now:
-            event = heapq.heappop(self._queue)[2]
-            event.cancel()
-            event.action()
+        queue = self._queue
+        while queue and queue[0][0] <= self.now:
+            _, serial, event = heapq.heappop(queue)
+            if event._serial == serial:                     # else it was cancelled or scheduled anew
+                event.cancel()
+                event.action()
 
     def advance(self, cycles: int) -> None:
         """Move time on by `cycles`, stopping at each event on the way: what a test without a CPU does."""

@@ -137,11 +137,11 @@ class Machine:
         cpu.set_breakpoints([] if until is None else [self.address(until)])
         state.passed = cpu.linear_eip                       # a run begins with the instruction it stands before
         while True:
-            clock.now = state.cycles
+            now = clock.now = state.cycles
             clock.run_due()
             if self._end:
                 return self._result(*self._end)
-            if state.cycles >= last_cycle:
+            if now >= last_cycle:
                 return self._result(Reason.CYCLES, f"{max_cycles} cycles have passed")
             if self._halted and not (state.intr and cpu.accepts_interrupts):
                 ended = self._skip_idle(last_cycle)
@@ -149,8 +149,10 @@ class Machine:
                     return self._result(*ended)
                 continue
             self._halted = False
-            self._horizon = min(last_cycle, state.cycles + SLICE)
+            self._horizon = min(last_cycle, now + SLICE)
             stop = cpu.run(min(self._horizon, clock.deadline), limit)
+            if stop == Stop.EVENT:
+                continue
             clock.now = state.cycles
             if stop == Stop.HALT:
                 self._halted = True
@@ -158,7 +160,7 @@ class Machine:
                 return self._result(Reason.UNTIL, "")
             elif stop == Stop.LIMIT:
                 return self._result(Reason.INSTRUCTIONS, f"{max_instructions} instructions have run")
-            elif stop not in (Stop.EVENT, Stop.PYTHON):
+            elif stop != Stop.PYTHON:
                 self._end = self._failure(stop)
 
     def step(self, instructions: int = 1) -> Result:
@@ -216,7 +218,7 @@ class Machine:
         state = self.cpu.state
         return Result(reason, detail, exit_code, state.cycles, self.idle_cycles, state.instructions,
                       self.cpu.linear_eip, self.where(),
-                      {vector: count for vector, count in enumerate(state.traps) if count},
+                      {vector: count for vector, count in enumerate(self.cpu.traps.tolist()) if count},
                       {line: count for line, count in enumerate(self.irqs) if count}, state.io_accesses)
 
     # Pins and callbacks

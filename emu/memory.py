@@ -23,6 +23,7 @@ class Ram:
 
     def __init__(self, size: int) -> None:
         """`size` in bytes. Raises ValueError unless it is a multiple of 4 KiB from 64 KiB to 1 GiB."""
+        self._file = -1
         if size % PAGE or not 1 << 16 <= size <= LARGEST:
             raise ValueError(f"memory of {size} bytes: must be a multiple of 4 KiB, from 64 KiB to 1 GiB")
         self.size = size

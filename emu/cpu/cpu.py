@@ -12,10 +12,10 @@ from unicorn import unicorn_const as uc_const
 from unicorn import x86_const as uc_x86
 
 from emu.bus import Bus
-from emu.cpu import account, examine, hooks, paging, runner
+from emu.cpu import account, delivery, examine, hooks, paging, runner
 from emu.cpu.blocks import SIZE_SHIFT, BlockTable
 from emu.cpu.delivery import EXTERNAL
-from emu.cpu.layout import HF_CPL, HF_INHIBIT_IRQ, HFLAGS, handle_of, locate
+from emu.cpu.layout import EFLAGS, HF_CPL, HF_INHIBIT_IRQ, HFLAGS, handle_of, locate
 from emu.cpu.registers import Registers
 from emu.cpu.state import Examine, Frame, State, Stop
 from emu.cpu.x86 import EFLAGS_FIXED, IF
@@ -23,6 +23,7 @@ from emu.memory import PAGE, Ram
 from emu.timing.profile import Profile
 
 NEVER = (1 << 62) - 1       # a cycle or an instruction count that does not come
+STOPS = tuple(Stop)         # by number: making an enumeration member from its number takes a microsecond
 SETTLED = 4                 # how often a frame may change between code and data before it is treated as both
 
 _PORT = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
@@ -50,6 +51,8 @@ class Cpu:
         uc.ctl_set_cpu_model(profile.engine)
         where = locate(uc)
         self.registers = Registers(uc, where.env)
+        self._eflags = ctypes.c_uint32.from_address(where.env + EFLAGS)     # IF is always up to date in it
+        self._hflags = ctypes.c_uint32.from_address(where.env + HFLAGS)
 
         self.state = state = State()
         state.env, state.cpu, state.invalid_address = where.env, where.cpu, where.invalid_address
@@ -57,6 +60,8 @@ class Cpu:
         for name in ("emu_start", "emu_stop", "reg_read", "mem_write", "ctl"):
             entry = getattr(binding.uclib, f"uc_{name}")
             setattr(state, name, ctypes.cast(entry, ctypes.c_void_p).value)
+        state.self = ctypes.addressof(state)
+        state.deliver = delivery.deliver_event.address
         state.a20_mask = 0xFFFFFFFF
         state.passed = -1
         state.limit = state.event_deadline = NEVER
@@ -66,6 +71,7 @@ class Cpu:
         state.cpuid_extended = len(profile.cpuid) // 4 - profile.basic_leaves
         for index, word in enumerate(profile.cpuid):
             state.cpuid[index] = word
+        self.traps = np.ctypeslib.as_array(state.traps)     # by vector: exceptions, software and external interrupts
         self._scratch = ctypes.create_string_buffer(16)
         state.scratch = ctypes.addressof(self._scratch)
         self._tlb = np.zeros(1 << 20, np.int64)
@@ -128,12 +134,12 @@ class Cpu:
                 error, self._error = self._error, None
                 raise error
             else:
-                return Stop(reason)
+                return STOPS[reason]
 
     def interrupt(self) -> Stop:
         """Take the external interrupt that waits: Stop.NONE, or why the machine cannot go on."""
         self.state.interrupts += 1
-        return Stop(self._exception(self._user, self._acknowledge(), 0, EXTERNAL))
+        return STOPS[self._exception(self._user, self._acknowledge(), 0, EXTERNAL)]
 
     def request_stop(self) -> None:
         """From a device: end the run before the next instruction, with Stop.PYTHON."""
@@ -144,14 +150,12 @@ class Cpu:
     @property
     def accepts_interrupts(self) -> bool:
         """True if an external interrupt would be taken now: IF set, not in the shadow of STI or MOV SS."""
-        env = self.state.env
-        inhibited = ctypes.c_uint32.from_address(env + HFLAGS).value & HF_INHIBIT_IRQ
-        return bool(self.registers.eflags & IF) and not inhibited
+        return bool(self._eflags.value & IF and not self._hflags.value & HF_INHIBIT_IRQ)
 
     @property
     def cpl(self) -> int:
         """The current privilege level."""
-        return int(ctypes.c_uint32.from_address(self.state.env + HFLAGS).value & HF_CPL)
+        return int(self._hflags.value & HF_CPL)
 
     @property
     def linear_eip(self) -> int:

@@ -7,6 +7,9 @@ before a register changes. Source: Intel manual volume 3, chapter 5 (sections 5.
 
 from __future__ import annotations
 
+from typing import Any
+
+from numba import types
 from unicorn.x86_const import UC_X86_REG_EFLAGS
 
 from emu.cpu.layout import (
@@ -32,9 +35,9 @@ from emu.cpu.layout import (
     SELECTOR,
     TR,
 )
-from emu.cpu.native import call_reg_read, compiled, load32, load64, store32, store64
+from emu.cpu.native import call_deliver, call_reg_read, callback, compiled, load32, load64, store32, store64
 from emu.cpu.paging import read_linear, write_linear
-from emu.cpu.state import Mode, State, Stop
+from emu.cpu.state import Mode, State, Stop, record
 from emu.cpu.x86 import (
     CONTRIBUTORY,
     CR0_PE,
@@ -293,10 +296,18 @@ def deliver(s: State, vector: int, error: int, kind: int, restart: int) -> int:
     """Deliver an event and whatever faults its delivery raises; 0, or the Stop with which the machine ends.
 
     `restart` is the EIP of the instruction that asked for a software interrupt: what a fault returns to.
+    """
+    return call_deliver(s.deliver, s.self, vector, error, kind, restart)    # by address: compiled once, not per caller
+
+
+@callback(types.int64(types.voidptr, types.int64, types.int64, types.int64, types.int64))
+def deliver_event(user: Any, vector: int, error: int, kind: int, restart: int) -> int:
+    """The body of `deliver`.
 
     Table 5-4 of the manual: a contributory exception or a page fault while delivering one of the same class makes a
     double fault (a page fault after a contributory exception does not); a fault while delivering that is shutdown.
     """
+    s = record(user)
     if not load32(s.env + CR0) & CR0_PE:
         s.examine = REAL
         return UNSUPPORTED

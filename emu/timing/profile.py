@@ -43,6 +43,7 @@ ENGINES = {         # the model by which Unicorn decides which opcodes exist
 KEYS = {"description": str, "clock": int, "engine": str, "vendor": str, "signature": int, "features": list,
         "brand": str, "leaf2": list}
 OPTIONAL = {"brand", "leaf2"}
+KINDS = {str: "a string", int: "a whole number", list: "a list"}
 TRAP_COST = 1       # cycles of accepting an interrupt or exception where a cycle is an instruction; not 0, so that time
                     # passes even if a handler is interrupted before its first instruction
 
@@ -104,7 +105,7 @@ def _check(path: Path, values: dict[str, Any]) -> None:
         if key not in KEYS:
             raise ProfileError(f"{path}: {key}: unknown key; allowed are {', '.join(KEYS)}")
         if type(value) is not KEYS[key]:
-            raise ProfileError(f"{path}: {key} = {value!r}: must be a {KEYS[key].__name__}")
+            raise ProfileError(f"{path}: {key} = {value!r}: must be {KINDS[KEYS[key]]}")
     for key in KEYS:
         if key not in values and key not in OPTIONAL:
             raise ProfileError(f"{path}: {key} is missing")
@@ -112,18 +113,21 @@ def _check(path: Path, values: dict[str, Any]) -> None:
         raise ProfileError(f"{path}: clock = {values['clock']}: must be 1 MHz to 100 GHz, in Hz")
     if values["engine"] not in ENGINES:
         raise ProfileError(f"{path}: engine = {values['engine']!r}: must be one of {', '.join(ENGINES)}")
-    if len(values["vendor"].encode()) != 12:
-        raise ProfileError(f"{path}: vendor = {values['vendor']!r}: must be 12 characters")
-    if len(values.get("brand", "").encode()) > 47:
-        raise ProfileError(f"{path}: brand: must be at most 47 characters")
+    vendor, brand = values["vendor"], values.get("brand", "")
+    if len(vendor) != 12 or not vendor.isascii():
+        raise ProfileError(f"{path}: vendor = {vendor!r}: must be 12 ASCII characters")
+    if len(brand) > 47 or not brand.isascii():
+        raise ProfileError(f"{path}: brand = {brand!r}: must be at most 47 ASCII characters")
     if not 0 <= values["signature"] < 1 << 32:
         raise ProfileError(f"{path}: signature = {values['signature']}: must be a 32-bit number")
     for feature in values["features"]:
-        if feature not in FEATURES:
+        if feature not in list(FEATURES):                   # in a list: what TOML holds need not be hashable
             raise ProfileError(f"{path}: features: {feature!r} is not modelled; allowed are {', '.join(FEATURES)}")
+        if values["features"].count(feature) > 1:
+            raise ProfileError(f"{path}: features: {feature!r} stands twice")
     leaf2 = values.get("leaf2", [0] * 4)
     if len(leaf2) != 4 or not all(type(word) is int and 0 <= word < 1 << 32 for word in leaf2):
-        raise ProfileError(f"{path}: leaf2: must be four 32-bit numbers, EAX EBX ECX EDX")
+        raise ProfileError(f"{path}: leaf2 = {leaf2!r}: must be four 32-bit numbers, EAX EBX ECX EDX")
 
 
 def _cpuid(values: dict[str, Any], features: int) -> tuple[tuple[int, ...], int]:
