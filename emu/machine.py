@@ -63,8 +63,7 @@ class Machine:
         self._serial, self._debug, self._strict = serial, debug, strict
         self._end: tuple[Reason, str, int | None] | None = None
         self._halted = False
-        self._horizon = NEVER                               # the cycle at which the current slice ends
-        self.cpu = Cpu(self.ram, self.bus, self.profile, self._acknowledge, self._before_device, self._after_device)
+        self.cpu = Cpu(self.ram, self.bus, self.clock, self.profile, self._acknowledge)
         self._wire(epoch)
 
     def _wire(self, epoch: int) -> None:
@@ -149,8 +148,7 @@ class Machine:
                     return self._result(*ended)
                 continue
             self._halted = False
-            self._horizon = min(last_cycle, now + SLICE)
-            stop = cpu.run(min(self._horizon, clock.deadline), limit)
+            stop = cpu.run(min(last_cycle, now + SLICE), limit)
             if stop == Stop.EVENT:
                 continue
             clock.now = state.cycles
@@ -169,8 +167,7 @@ class Machine:
 
     def stop(self) -> None:
         """From a callback of the machine: end the run before the next instruction; it can be resumed."""
-        self._end = self._end or (Reason.STOPPED, "", None)
-        self.cpu.request_stop()
+        self._finish(Reason.STOPPED, "")
 
     def address(self, place: int | str) -> int:
         """The linear address of a symbol or number. Raises KeyError for a name that the image does not have."""
@@ -221,6 +218,11 @@ class Machine:
                       {vector: count for vector, count in enumerate(self.cpu.traps.tolist()) if count},
                       {line: count for line, count in enumerate(self.irqs) if count}, state.io_accesses)
 
+    def _finish(self, reason: Reason, detail: str, exit_code: int | None = None) -> None:
+        """From a device: end the run before the next instruction. The first reason counts."""
+        self._end = self._end or (reason, detail, exit_code)
+        self.cpu.request_stop()
+
     # Pins and callbacks
 
     def _intr(self, level: int) -> None:
@@ -231,14 +233,6 @@ class Machine:
         vector, line = self.pic.acknowledge()
         self.irqs[line] += 1
         return vector
-
-    def _before_device(self, cycle: int) -> None:
-        self.clock.now = cycle
-
-    def _after_device(self) -> None:
-        self.cpu.state.event_deadline = min(self._horizon, self.clock.deadline)
-        if self._end:
-            self.cpu.request_stop()
 
     def _transmit(self, byte: int) -> None:
         self.console.append(byte)
@@ -253,11 +247,11 @@ class Machine:
     def _exit(self, code: int) -> None:
         for byte in self.uart.unsent():                     # the end of a message is not lost
             self._transmit(byte)
-        self._end = self._end or (Reason.EXIT, "", code)
+        self._finish(Reason.EXIT, "", code)
 
     def _reset_asked(self) -> None:
-        self._end = self._end or (Reason.RESET, f"the guest reset the machine before {self.where()}", None)
+        self._finish(Reason.RESET, f"the guest reset the machine at {self.where()}")
 
     def _unclaimed(self, kind: str, address: int, size: int) -> None:
         detail = f"{kind} of {size} bytes at {address:#x}, where no device is, at {self.where()}"
-        self._end = self._end or (Reason.UNCLAIMED, detail, None)
+        self._finish(Reason.UNCLAIMED, detail)

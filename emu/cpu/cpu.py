@@ -12,6 +12,7 @@ from unicorn import unicorn_const as uc_const
 from unicorn import x86_const as uc_x86
 
 from emu.bus import Bus
+from emu.clock import Clock
 from emu.cpu import account, delivery, examine, hooks, paging, runner
 from emu.cpu.blocks import SIZE_SHIFT, BlockTable
 from emu.cpu.delivery import EXTERNAL
@@ -32,19 +33,18 @@ _PORT = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.
 class Cpu:
     """An IA-32 processor in flat 32-bit protected mode, paging off, interrupts off, at EIP 0.
 
-    `registers` and `state` may be read and written between runs. Devices answer on `bus`; `acknowledge` is called for
-    the vector of an external interrupt; `before_device(cycle)` before each device access, `after_device()` after it.
+    `registers` and `state` may be read and written between runs. Devices answer on `bus`, with `clock` at the cycle of
+    the access; `acknowledge` is called for the vector of an external interrupt.
     """
 
-    def __init__(self, ram: Ram, bus: Bus, profile: Profile, acknowledge: Callable[[], int],
-                 before_device: Callable[[int], None], after_device: Callable[[], None]) -> None:
+    def __init__(self, ram: Ram, bus: Bus, clock: Clock, profile: Profile, acknowledge: Callable[[], int]) -> None:
         """Raises emu.cpu.layout.UnicornLayoutError for a Unicorn other than 2.1.4."""
         self.ram = ram
         self.bus = bus
         self.profile = profile
+        self.clock = clock
         self._acknowledge = acknowledge
-        self._before_device = before_device
-        self._after_device = after_device
+        self._horizon = NEVER                                # where the current run ends at the latest
         self._error: BaseException | None = None
         self._flips: dict[int, int] = {}                     # frame -> changes between code and data
         self.uc = uc = unicorn.Uc(uc_const.UC_ARCH_X86, uc_const.UC_MODE_32)
@@ -107,13 +107,14 @@ class Cpu:
 
     # Running
 
-    def run(self, deadline: int, limit: int = NEVER) -> Stop:
-        """Run until cycle `deadline`, instruction count `limit`, or something that ends a run.
+    def run(self, horizon: int, limit: int = NEVER) -> Stop:
+        """Run until cycle `horizon`, an event of the clock, instruction count `limit`, or what else ends a run.
 
         External interrupts are delivered on the way. Raises whatever a device raised.
         """
         state = self.state
-        state.event_deadline, state.limit = deadline, limit
+        self._horizon, state.limit = horizon, limit
+        state.event_deadline = min(horizon, self.clock.deadline)
         while True:
             if state.intr and self.accepts_interrupts:
                 stop = self.interrupt()
@@ -285,15 +286,23 @@ class Cpu:
             if error:
                 raise unicorn.UcError(error)
 
+    def _enter_device(self) -> None:
+        """Show devices the time at which the instruction under way began."""
+        self.clock.now = self.state.io_cycle
+
+    def _leave_device(self) -> None:
+        """A device may have scheduled something."""
+        self.state.event_deadline = min(self._horizon, self.clock.deadline)
+
     def _access_port(self, port: int, size: int, value: int, write: int) -> int:
         try:
-            self._before_device(self.state.io_cycle)
+            self._enter_device()
             if write:
                 self.bus.ports.write(port, value, size)
                 result = 0
             else:
                 result = self.bus.ports.read(port, size)
-            self._after_device()
+            self._leave_device()
             return result - (1 << 32) if result >> 31 else result
         except BaseException as error:                       # to be raised again by `run`, outside Unicorn
             self._error = error
@@ -302,12 +311,12 @@ class Cpu:
 
     def _read_device(self, uc: unicorn.Uc, offset: int, size: int, _: object) -> int:
         try:
-            self._before_device(self.state.io_cycle)
+            self._enter_device()
             self.state.io_accesses += 1
             value = 0
             for part in range(0, size, 4):
                 value |= self.bus.memory.read(self.ram.size + offset + part, min(size, 4)) << 8 * part
-            self._after_device()
+            self._leave_device()
             return value
         except BaseException as error:
             self._error = error
@@ -316,11 +325,11 @@ class Cpu:
 
     def _write_device(self, uc: unicorn.Uc, offset: int, size: int, value: int, _: object) -> None:
         try:
-            self._before_device(self.state.io_cycle)
+            self._enter_device()
             self.state.io_accesses += 1
             for part in range(0, size, 4):
                 self.bus.memory.write(self.ram.size + offset + part, value >> 8 * part & 0xFFFFFFFF, min(size, 4))
-            self._after_device()
+            self._leave_device()
         except BaseException as error:
             self._error = error
             self.request_stop()
