@@ -180,10 +180,10 @@ class Machine:
     def where(self, address: int | None = None) -> str:
         """A linear address (EIP if None) as symbol+offset, from the kernel or the programs of the image."""
         address = self.cpu.linear_eip if address is None else address
-        names = []
+        tables = {}
         if self.image:
-            tables = [("", self.image.symbols), *((f"{name}:", table) for name, table in self.image.programs.items())]
-            names = [prefix + name for prefix, table in tables if (name := table.name(address))]
+            tables = {"": self.image.symbols} | {f"{name}:": table for name, table in self.image.programs.items()}
+        names = [prefix + table.name(address) for prefix, table in tables.items() if table.find(address)]
         return " or ".join(names) or f"{address:#x}"
 
     def _skip_idle(self, last_cycle: int) -> tuple[Reason, str] | None:

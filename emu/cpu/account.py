@@ -33,7 +33,7 @@ from emu.cpu.blocks import (
     slot_of,
 )
 from emu.cpu.layout import EFLAGS, HF_CPL, HF_CS32, HF_INHIBIT_IRQ, HFLAGS
-from emu.cpu.native import call_emu_stop, callback, compiled, load8, load16, load32, load64
+from emu.cpu.native import call_attend, call_emu_stop, callback, compiled, load8, load16, load32, load64
 from emu.cpu.paging import flush_unicorn
 from emu.cpu.state import Examine, State, Stop, record
 from emu.cpu.x86 import IF, IOPL_SHIFT, VM, Register
@@ -283,6 +283,14 @@ def look_closer(s: State, pc: int, size: int, key: int, slot: int) -> None:
         charge(s, slot, 0, whole)
 
 
+@callback(types.int32(types.voidptr, types.int64, types.int64, types.int64))
+def attend(user: Any, pc: int, size: int, key: int) -> int:
+    """`look_closer`, for `on_block`."""
+    s = record(user)
+    look_closer(s, pc, size, key, slot_of(s, key))
+    return 0
+
+
 @callback(types.void(types.voidptr, types.uint64, types.uint32, types.voidptr))
 def on_block(handle: Any, address: int, size: int, user: Any) -> None:
     """UC_HOOK_BLOCK: `address` is linear, `size` the bytes of the block."""
@@ -300,4 +308,4 @@ def on_block(handle: Any, address: int, size: int, user: Any) -> None:
         s.cycles = cycles
         s.instructions = instructions
     else:
-        look_closer(s, pc, types.int64(size), key, slot_of(s, key))
+        call_attend(s.attend, s.self, pc, types.int64(size), key)      # by address: keeps this function small

@@ -61,6 +61,7 @@ class Cpu:
             entry = getattr(binding.uclib, f"uc_{name}")
             setattr(state, name, ctypes.cast(entry, ctypes.c_void_p).value)
         state.self = ctypes.addressof(state)
+        state.attend = account.attend.address
         state.deliver = delivery.deliver_event.address
         state.a20_mask = 0xFFFFFFFF
         state.passed = -1

@@ -131,6 +131,7 @@ class State(ctypes.Structure):
         "invalid_address",      # address of u64: the linear address of a refused access
         "emu_start", "emu_stop", "reg_read", "mem_write", "ctl",    # addresses of its functions
         "self",                 # address of this record
+        "attend",               # address of account.attend
         "deliver",              # address of delivery.deliver_event
         "port_callback",        # address of the Python function for port accesses
         "scratch",              # 8 bytes to pass by address
