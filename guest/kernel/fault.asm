@@ -1,0 +1,144 @@
+; Faults: the exceptions that nobody can repair.
+;
+; Owns the words in which a fault is reported. The trap table comes here with every exception. A program's fault ends
+; the program; the kernel's own ends the machine.
+
+.include "kernel.inc"
+
+.text
+
+; fault: an exception.
+;   in    EAX = trap frame
+;   out   does not return
+;
+; The line that it leaves:    crash: page fault (#PF), error code 0x6, address 0x0, at main+0x5
+.global fault
+fault:
+    mov ebx, eax
+    mov esi, cr2                ; before anything can fault again
+    mov ecx, [ebx + FRAME_VECTOR]
+    mov edx, VECTORS_OF_THE_MACHINE
+    bt edx, ecx
+    jc .Lkernel
+    test dword ptr [ebx + FRAME_CS], SEL_RPL
+    jz .Lkernel
+
+    ; A program's fault: say so, then end it as if it had asked for it.
+    sti                         ; no tick is lost while the console is waited for
+    CURRENT edi
+    mov edi, [edi + TCB_MODULE]
+    mov eax, edi
+    call module_name
+    mov eax, text_colon
+    call console_string
+    call fault_what
+    mov eax, edi
+    mov edx, [ebx + FRAME_EIP]
+    call fault_where
+    mov al, '\n'
+    call console_char
+    cli
+    mov eax, [ebx + FRAME_VECTOR]
+    add eax, EXIT_FAULT
+    jmp program_end
+
+    ; Ours, or the machine's: nothing can be relied on any more.
+.Lkernel:
+    call panic_begin
+    call fault_what
+    mov eax, [ebx + FRAME_EIP]
+    call console_hex
+    jmp panic_end
+
+; fault_what: writes "page fault (#PF), error code 0x6, address 0x0, at ".
+;   in    EBX = trap frame, ESI = CR2
+fault_what:
+    ; The name: the texts follow each other, so skip as many as the vector says.
+    mov eax, fault_names
+    mov ecx, [ebx + FRAME_VECTOR]
+    cmp ecx, FAULT_NAMES
+    jbe .Lname
+    mov ecx, FAULT_NAMES
+.Lname:                         ; ECX texts to skip
+    dec ecx
+    js .Lfound
+.Lskip:
+    mov dl, [eax]
+    inc eax
+    test dl, dl
+    jnz .Lskip
+    jmp .Lname
+.Lfound:
+    call console_string
+
+    ; The error code, if the processor gave one.
+    mov ecx, [ebx + FRAME_VECTOR]
+    mov edx, VECTORS_WITH_ERROR_CODE
+    bt edx, ecx
+    jnc .Lat
+    mov eax, text_error_code
+    call console_string
+    mov eax, [ebx + FRAME_ERROR]
+    call console_hex
+
+    ; The address that was wanted, if it was a page fault.
+    cmp dword ptr [ebx + FRAME_VECTOR], EXC_PF
+    jne .Lat
+    mov eax, text_address
+    call console_string
+    mov eax, esi
+    call console_hex
+.Lat:
+    mov eax, text_at
+    jmp console_string
+
+; fault_where: writes an address of a program as main+0x5, or as a number if it has no symbol.
+;   in    EAX = module, EDX = address
+fault_where:
+    push ebx
+    mov ebx, edx
+    call symbol_find
+    jc .Lnumber
+    mov ebx, edx
+    call console_string
+    mov al, '+'
+    call console_char
+.Lnumber:
+    mov eax, ebx
+    pop ebx
+    jmp console_hex
+
+.rodata
+
+text_colon:
+    .asciz ": "
+text_error_code:
+    .asciz ", error code "
+text_address:
+    .asciz ", address "
+text_at:
+    .asciz ", at "
+
+FAULT_NAMES = 20                ; vectors with a name; all above have the last one
+fault_names:                    ; as the Vector numbers of the ABI say; a test compares them
+    .asciz "divide error (#DE)"
+    .asciz "debug (#DB)"
+    .asciz "non-maskable interrupt (NMI)"
+    .asciz "breakpoint (#BP)"
+    .asciz "overflow (#OF)"
+    .asciz "bound range exceeded (#BR)"
+    .asciz "invalid opcode (#UD)"
+    .asciz "device not available (#NM)"
+    .asciz "double fault (#DF)"
+    .asciz "coprocessor segment overrun"
+    .asciz "invalid TSS (#TS)"
+    .asciz "segment not present (#NP)"
+    .asciz "stack fault (#SS)"
+    .asciz "general protection (#GP)"
+    .asciz "page fault (#PF)"
+    .asciz "reserved exception 15"
+    .asciz "floating-point error (#MF)"
+    .asciz "alignment check (#AC)"
+    .asciz "machine check (#MC)"
+    .asciz "SIMD floating-point error (#XM)"
+    .asciz "reserved exception"

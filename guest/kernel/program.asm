@@ -1,0 +1,175 @@
+; Programs: a module's ELF file in an address space with one thread.
+;
+; Owns how a program starts and ends, and the end of the machine. modules_start starts programs; sys_exit ends one by
+; program_exit, a fault by program_end.
+
+.include "kernel.inc"
+
+.text
+
+; program_start: makes a program out of a module; if that fails, a line on the console says why.
+;   in    EAX = module
+.global program_start
+program_start:
+    push ebx
+    push esi
+    ; Check the file. Behind this only memory can be missing, and then everything is given back.
+    mov ebx, eax
+    call elf_check
+    jc .Lrefused
+    call space_create
+    jc .Lno_memory
+    mov esi, eax
+
+    ; Fill the space: segments, stack.
+    mov eax, ebx
+    mov edx, esi
+    call elf_load
+    jc .Lfree
+    mov eax, ebx
+    mov edx, esi
+    call program_stack
+    jc .Lfree
+
+    ; A thread at the entry point; from sched_ready on the program runs.
+    mov eax, esi
+    sub eax, KERNEL_BASE        ; CR3 wants the physical address
+    mov edx, [ebx + MODULE_START]
+    mov edx, [edx + EHDR_ENTRY + KERNEL_BASE]
+    mov ecx, USER_ARGUMENTS
+    call thread_create
+    jc .Lfree
+    mov [eax + TCB_MODULE], ebx
+    inc dword ptr [programs_running]
+    call sched_ready
+.Lreturn:
+    pop esi
+    pop ebx
+    ret
+
+.Lfree:
+    mov eax, esi
+    call space_free
+.Lno_memory:
+    mov eax, text_no_memory
+.Lrefused:
+    mov esi, eax
+    mov eax, ebx
+    call module_name
+    mov eax, text_not_started
+    call console_string
+    mov eax, esi
+    call console_string
+    mov al, '\n'
+    call console_char
+    jmp .Lreturn
+
+; program_stack: maps a program's stack, with the module's string at the top.
+;   in    EAX = module, EDX = page directory
+;   out   CF set: out of memory
+program_stack:
+    push ebx
+    push esi
+    push edi
+    mov esi, [eax + MODULE_STRING]
+    add esi, KERNEL_BASE
+    mov ebx, edx
+    mov edi, USER_STACK_BASE
+.Lpage:
+    mov eax, ebx
+    mov edx, edi
+    mov ecx, PTE_U | PTE_W
+    call space_map
+    jc .Lreturn
+    add edi, PAGE_SIZE
+    cmp edi, USER_STACK_TOP
+    jb .Lpage
+
+    ; EAX is the frame of the topmost page. The string goes to its end, whose last byte stays zero.
+    lea edi, [eax + PAGE_SIZE - (USER_STACK_TOP - USER_ARGUMENTS)]
+    mov ecx, USER_STACK_TOP - USER_ARGUMENTS - 1
+.Lcharacter:
+    lodsb
+    stosb
+    test al, al
+    jz .Lcopied
+    dec ecx
+    jnz .Lcharacter
+.Lcopied:
+    clc
+.Lreturn:
+    pop edi
+    pop esi
+    pop ebx
+    ret
+
+; program_exit: the running program ends by its own will.
+;   in    EAX = exit code; if it is not 0, the console says so
+;   out   does not return
+.global program_exit
+program_exit:
+    test eax, eax
+    jz program_end
+    mov ebx, eax
+    sti                         ; no tick is lost while the console is waited for
+    CURRENT eax
+    mov eax, [eax + TCB_MODULE]
+    call module_name
+    mov eax, text_exit_code
+    call console_string
+    mov eax, ebx
+    call console_decimal
+    mov al, '\n'
+    call console_char
+    cli
+    mov eax, ebx
+
+; program_end: takes the running program apart and runs another; after the last one, ends the machine.
+;   in    EAX = exit code
+;   out   does not return
+;
+; The thread frees the area that it stands on. That is safe: frame_free writes only the area's first word, TCB_STACK,
+; and until switch_load has left the stack there is no interrupt and no frame_alloc (TRICKS, "The last steps").
+.global program_end
+program_end:
+    ; The first module is the one whose exit code counts.
+    CURRENT ebx
+    mov ecx, [modules_first]
+    cmp [ebx + TCB_MODULE], ecx
+    jne .Lfree
+    mov [program_exit_code], eax
+    ; Out of the program's space, then away with it, and with the thread.
+.Lfree:
+    mov eax, kernel_directory - KERNEL_BASE
+    mov cr3, eax
+    mov eax, [ebx + TCB_SPACE]
+    add eax, KERNEL_BASE
+    call space_free
+    mov eax, ebx
+    call frame_free
+    dec dword ptr [programs_running]
+    jz .Llast
+    call sched_pick
+    jmp switch_load
+.Llast:
+    mov eax, [program_exit_code]
+    jmp machine_end
+
+.rodata
+
+text_not_started:
+    .asciz ": not started: "
+text_no_memory:
+    .asciz "out of memory"
+text_exit_code:
+    .asciz ": exit code "
+
+.bss
+
+.global programs_running, program_exit_code
+
+.align 4
+programs_running:               ; programs that have started and not ended
+    .space 4
+program_exit_code:              ; what the machine will end with: the first program's exit code
+    .space 4
