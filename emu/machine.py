@@ -106,7 +106,8 @@ class Machine:
 
         Raises loader.image.ImageError besides what the constructor raises.
         """
-        from loader.image import Image, boot, load
+        from loader.boot import boot, load
+        from loader.image import Image
 
         if not isinstance(image, Image):
             image = load(image, address=address)

@@ -14,7 +14,8 @@ from enum import IntFlag
 from typing import NamedTuple
 
 from loader import elf
-from loader.image import HOLE, Image, ImageError, Module, Ram, Segment, encode_string
+from loader.image import HOLE, Image, ImageError, Module, Segment, encode_string
+from loader.placement import Ram
 from loader.symbols import LineMap, SymbolTable
 
 HEADER_MAGIC = 0x1BADB002            # first word of the header

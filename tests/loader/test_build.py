@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loader import build as build_module
+from loader.boot import boot, load, recognise
 from loader.build import build, images, write
-from loader.image import ImageError, boot, load, recognise
+from loader.image import ImageError
 
 MEBIBYTE = 1 << 20
 

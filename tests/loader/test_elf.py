@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loader.image import ImageError, boot, load, recognise
+from loader.boot import boot, load, recognise
+from loader.image import ImageError
 
 TEXT = bytes.fromhex("f4ebfd")                               # hlt; jmp to it
 HIGH = (0xC0100000, 0x100000, TEXT, 0x2000)                  # a segment: virtual, physical, data, bytes in memory

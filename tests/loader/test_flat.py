@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from loader.image import ImageError, Module, boot, load, recognise
+from loader.boot import boot, load, recognise
+from loader.image import ImageError, Module
 
 CODE = bytes.fromhex("f4ebfd")               # hlt; jmp to it
 MEBIBYTE = 1 << 20

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loader.image import ImageError, Module, boot, load, recognise
+from loader.boot import boot, load, recognise
+from loader.image import ImageError, Module
 from loader.multiboot import find_header, memory_map
 
 MAGIC = 0x1BADB002
