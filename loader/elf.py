@@ -139,6 +139,11 @@ class SectionTable:
 
     ENTRY = _SECTION_HEADER.size     # bytes of one header
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(number of headers, bytes of each, number of the section with the names)."""
+        return len(self.headers), self.ENTRY, self.names
+
     def placed_at(self, base: int) -> bytes:
         """The table as it lies in memory at physical address `base`, the contents behind it.
 

@@ -57,6 +57,11 @@ class Module:
 class Sections(Protocol):
     """The section table of an ELF file (elf.SectionTable), which a Multiboot kernel is shown."""
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(number of headers, bytes of each, number of the section with the names)."""
+        ...
+
     def placed_at(self, base: int) -> bytes:
         """The table as it lies in memory at physical address `base`."""
         ...

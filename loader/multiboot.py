@@ -172,7 +172,8 @@ def _information(image: Image, memory_size: int, placed: _Placed, base: int) -> 
     sections = (0, 0, 0, 0)
     if image.sections:
         flags |= InfoFlag.ELF_SECTIONS
-        sections = len(image.sections.headers), image.sections.ENTRY, placed.sections, image.sections.names
+        count, entry, names = image.sections.shape
+        sections = count, entry, placed.sections, names
     fields = struct.pack(
         "<20I", flags,
         min(EBDA, memory_size) // 1024, max(memory_size - HOLE.stop, 0) // 1024,   # mem_lower, mem_upper, KiB
