@@ -194,7 +194,7 @@ def guarded(s: State, slot: int, count: int, pc: int) -> int:
             what = DIVISION
         if what:
             s.examine = what
-            s.step_slot = slot
+            s.step_slot, s.step_from = slot, 0
             stop(s, EXAMINE)
             return -1
     return min(count, load16(slot + CUT_AT))

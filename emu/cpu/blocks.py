@@ -166,8 +166,9 @@ class BlockTable:
         known = sum(instruction.size for instruction in instructions)
         if known > len(code):                       # Unicorn ends a block inside what Capstone took for one
             known -= instructions.pop().size
-        if known < len(code):
-            instructions.append(Instruction(address + known, len(code) - known, UNKNOWN, ""))
+        if known < len(code):                       # what comes behind it is decoded once it has run by itself
+            instructions += [Instruction(address + known, len(code) - known, UNKNOWN, ""),
+                             Instruction(address + len(code), 0, UNKNOWN, "")]
         count = len(instructions)
         if self._used * 2 >= ENTRIES or self._pool + count + 1 > POOL_SIZE or self._bytes + len(code) > CODE_SIZE:
             self.clear()

@@ -16,7 +16,7 @@ from capstone import x86 as cs_x86
 from emu.cpu import blocks, layout, runner
 from emu.cpu.delivery import FAULT, TRAP
 from emu.cpu.state import Examine, Fill, Mode, Stop
-from emu.cpu.x86 import TSS_BUSY, TSS_IO_MAP_BASE, TYPE_TSS32_BUSY, Vector
+from emu.cpu.x86 import AF, CF, OF, PF, SF, TSS_BUSY, TSS_IO_MAP_BASE, TYPE_TSS32_BUSY, ZF, Vector
 from emu.memory import PAGE
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LONGEST = 15                # bytes of an instruction
 TYPE_CALL_GATES = (4, 12)   # 16-bit and 32-bit
+HINT_NOP_SIZE = 3           # bytes of 0F 18 with a register, which Capstone does not know
 ALLOW_SYSTEM = 2            # see State.step_allow
 
 # What makes the processor read a descriptor table on a program's behalf.
@@ -48,6 +49,8 @@ def look(cpu: Cpu, what: Examine) -> Stop:
     instruction = _decode_one(cpu)
     if what == Examine.IMPLICIT_ACCESS:
         return _implicit_access(cpu, user, instruction)
+    if what == Examine.REFUSED:
+        return _refused(cpu, user, instruction)
     if instruction is None:
         state.passed = cpu.linear_eip
         return Stop.NONE
@@ -230,6 +233,35 @@ def _divides_by_minus_one(cpu: Cpu, user: int, instruction: Any) -> bool:
     else:
         divisor = int.from_bytes(cpu.read_linear(_address(cpu, instruction, operand), size), "little")
     return bool(divisor == (1 << 8 * size) - 1)
+
+
+def _refused(cpu: Cpu, user: int, instruction: Any) -> Stop:
+    """What Unicorn takes for invalid: TEST r/m, imm by its second encoding, and hint NOPs (family 6 and later)."""
+    if instruction is None or instruction.mnemonic != "test":
+        if cpu.profile.family < 6:
+            return Stop(_exception(user, Vector.UD, 0, FAULT))
+        _pass_over(user, instruction.size if instruction else HINT_NOP_SIZE)
+        return Stop.NONE
+    operand, size = instruction.operands[0], instruction.operands[0].size
+    if operand.type == cs_x86.X86_OP_REG:
+        value = _register(cpu, instruction, operand.reg)
+    else:
+        at = _address(cpu, instruction, operand)
+        if cpu.cpl == 3 and not _probe(user, at, size, 0):
+            return _page_fault(cpu)
+        value = 0
+        for i in range(size):
+            byte = _read_system(user, at + i, 1)
+            if byte < 0:
+                return _page_fault(cpu)
+            value |= byte << 8 * i
+    result = value & instruction.operands[1].imm & (1 << 8 * size) - 1
+    flags = cpu.registers.eflags & ~(CF | PF | AF | ZF | SF | OF)
+    flags |= 0 if (result & 0xFF).bit_count() & 1 else PF
+    flags |= (0 if result else ZF) | (SF if result >> 8 * size - 1 else 0)
+    cpu.registers.eflags = flags
+    _pass_over(user, instruction.size)
+    return Stop.NONE
 
 
 def _fetch_across(cpu: Cpu, user: int) -> Stop:

@@ -7,7 +7,7 @@ from typing import Any
 from numba import types
 
 from emu.cpu.account import PART, arm, cycle_at, rewind, stop
-from emu.cpu.blocks import COUNT, KEY, POOL
+from emu.cpu.blocks import COUNT, KEY, POOL, index_in
 from emu.cpu.delivery import CS, ESP, FAULT, SOFTWARE, SS, TRAP, deliver, set_segment
 from emu.cpu.layout import (
     BASE,
@@ -22,8 +22,8 @@ from emu.cpu.layout import (
     SYSENTER_EIP,
     SYSENTER_ESP,
 )
-from emu.cpu.native import call_port, callback, compiled, load16, load32, load64, store32, store64
-from emu.cpu.state import State, record
+from emu.cpu.native import call_port, callback, compiled, load8, load16, load32, load64, store32, store64
+from emu.cpu.state import Examine, State, Stop, record
 from emu.cpu.x86 import (
     DESC_A,
     DESC_B,
@@ -40,6 +40,7 @@ from emu.cpu.x86 import (
     Vector,
 )
 
+EXAMINE, REFUSED = int(Stop.EXAMINE), int(Examine.REFUSED)
 DB, UD, GP = int(Vector.DB), int(Vector.UD), int(Vector.GP)
 EAX, ECX, EDX, EBX = (8 * int(getattr(Register, name)) for name in ["EAX", "ECX", "EDX", "EBX"])
 FLAT_CODE = DESC_G | DESC_B | DESC_P | DESC_S | DESC_CODE | DESC_RW | DESC_A    # what SYSENTER loads, DPL 0
@@ -93,11 +94,35 @@ def on_interrupt(handle: Any, vector: int, user: Any) -> None:
         raise_event(s, number, load32(s.env + ERROR_CODE), FAULT, 0)
 
 
+@compiled
+def code_byte(s: State, linear: int) -> int:
+    """A byte of code that has just been fetched."""
+    frame = load32(s.code_frames + ((linear & 0xFFFFFFFF) >> 12) * 4) & 0x3FFFF
+    return load8(s.ram + (frame << 12 | linear & 0xFFF))
+
+
+@compiled
+def is_refused(s: State, linear: int) -> bool:
+    """True for TEST by its second encoding (F6 /1, F7 /1) and for hint NOPs (0F 18): Unicorn takes both for invalid."""
+    while code_byte(s, linear) in (0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67):
+        linear += 1
+    opcode, second = code_byte(s, linear), code_byte(s, linear + 1)
+    return (opcode & 0xFE == 0xF6 and second >> 3 & 7 == 1) or (opcode == 0x0F and second == 0x18)
+
+
 @callback(types.boolean(types.voidptr, types.voidptr))
 def on_invalid(handle: Any, user: Any) -> bool:
-    """UC_HOOK_INSN_INVALID: #UD."""
+    """UC_HOOK_INSN_INVALID: #UD, unless the opcode does exist."""
     s = record(user)
-    rewind(s, linear_eip(s))
+    here = linear_eip(s)
+    rewind(s, here)
+    if s.block and is_refused(s, here):
+        s.step_slot = s.block & ~PART
+        s.step_from = index_in(s, s.step_slot, here - (load64(s.step_slot + KEY) & 0xFFFFFFFF))
+        if s.step_from < load16(s.step_slot + COUNT):
+            s.examine = REFUSED
+            stop(s, EXAMINE)
+            return True
     raise_event(s, UD, 0, FAULT, 0)
     return True
 

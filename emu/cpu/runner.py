@@ -152,7 +152,7 @@ def step_allowed(user: Any, allow: int) -> int:
 def pass_over(user: Any, size: int) -> None:
     """Charge the one instruction that was examined, and move EIP over its `size` bytes."""
     s = record(user)
-    charge(s, s.step_slot, 0, 1)
+    charge(s, s.step_slot, s.step_from, 1)
     store64(s.env + EIP, load32(s.env + EIP) + size & 0xFFFFFFFF)
 
 

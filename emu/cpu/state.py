@@ -43,6 +43,7 @@ class Examine(IntEnum):
     FETCH_ACROSS = 4        # translation ran into a page that cannot be fetched
     PORT = 5                # a port access that needs the I/O permission bitmap
     ICEBP = 6               # the opcode F1: a debug trap
+    REFUSED = 7             # an opcode that exists, but not for Unicorn
 
 
 class Mode(IntEnum):

@@ -10,9 +10,14 @@ from enum import IntEnum
 
 # EFLAGS (section 2.3)
 CF = 1 << 0             # carry
+PF = 1 << 2             # parity of the low byte
+AF = 1 << 4             # carry out of bit 3
+ZF = 1 << 6             # zero
+SF = 1 << 7             # sign
 TF = 1 << 8             # trap: single step
 IF = 1 << 9             # interrupts enabled
 DF = 1 << 10            # direction of string instructions
+OF = 1 << 11            # overflow
 IOPL_SHIFT = 12         # two bits: the lowest privilege that may do I/O
 NT = 1 << 14            # nested task
 RF = 1 << 16            # resume: no instruction breakpoint on the next instruction

@@ -69,6 +69,11 @@ class Profile:
         """Cycles of delivering an exception or interrupt, apart from the instructions of its handler."""
         return TRAP_COST
 
+    @property
+    def family(self) -> int:
+        """The processor's family by its CPUID signature: 5 Pentium, 6 P6 and K7, 15 NetBurst."""
+        return self.cpuid[4] >> 8 & 0xF
+
     def costs(self, instructions: Sequence[Any]) -> list[int]:
         """Price a block: cycles from its start to the end of each of its instructions."""
         return list(accumulate(1 for _ in instructions))
