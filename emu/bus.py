@@ -10,6 +10,8 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+SMALL = 16                # addresses: a range no longer than this is found without a search
+
 
 class Line:
     """One wire with a level, 0 or 1. Who drives it calls `set`; who listens is called on every change."""
@@ -70,6 +72,7 @@ class Space:
         self.size = size
         self.ranges: list[Range] = []                        # by start, never overlapping
         self._starts: list[int] = []
+        self._small: dict[int, Range] = {}                   # each address of the short ranges, the busy ones
         self.unclaimed: Callable[[str, int, int], None] | None = None
 
     def claim(self, start: int, length: int, device: Registers, name: str, width: int = 1) -> None:
@@ -82,16 +85,22 @@ class Space:
         index = bisect_right(self._starts, start)
         self.ranges.insert(index, Range(start, length, device, width, name))
         self._starts.insert(index, start)
+        if length <= SMALL:
+            self._small |= dict.fromkeys(range(start, start + length), self.ranges[index])
 
     def release(self, start: int) -> None:
         """Free the range that begins at `start`. Raises KeyError if none does."""
         index = bisect_right(self._starts, start) - 1
         if index < 0 or self._starts[index] != start:
             raise KeyError(f"no {self.kind} range begins at {start:#x}")
+        for address in range(start, start + min(self.ranges[index].length, SMALL)):
+            self._small.pop(address, None)
         del self.ranges[index], self._starts[index]
 
     def find(self, address: int) -> Range | None:
         """The range that `address` belongs to."""
+        if address in self._small:
+            return self._small[address]
         index = bisect_right(self._starts, address) - 1
         if index >= 0:
             found = self.ranges[index]

@@ -33,7 +33,9 @@ class Event:
     def schedule(self, cycle: int) -> None:
         """Happen at `cycle` (a cycle already past means: at the next chance); replaces what was scheduled before."""
         self.cycle = cycle
-        self._serial = self._clock._push(cycle, self)
+        clock = self._clock
+        clock._serial = self._serial = clock._serial + 1
+        heapq.heappush(clock._queue, (cycle, self._serial, self))
 
     def cancel(self) -> None:
         """Do not happen; cancelling what is not scheduled is allowed."""
@@ -89,11 +91,6 @@ class Clock:
             self.now = max(self.now, self.deadline)
             self.run_due()
         self.now = end
-
-    def _push(self, cycle: int, event: Event) -> int:
-        self._serial += 1
-        heapq.heappush(self._queue, (cycle, self._serial, event))
-        return self._serial
 
 
 class Ticks:

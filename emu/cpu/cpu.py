@@ -300,9 +300,9 @@ class Cpu:
             self._enter_device()
             if write:
                 self.bus.ports.write(port, value, size)
-                result = 0
-            else:
-                result = self.bus.ports.read(port, size)
+                self._leave_device()
+                return 0
+            result = self.bus.ports.read(port, size)
             self._leave_device()
             return result - (1 << 32) if result >> 31 else result
         except BaseException as error:                       # to be raised again by `run`, outside Unicorn

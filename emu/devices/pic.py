@@ -215,12 +215,15 @@ class Pic:
 
     def _winner(self) -> int:
         """The IR that INT asks service for, NONE if there is none."""
-        requests = self.irr & ~self.imr
+        requests = self.lines & ~self.imr and self.irr & ~self.imr
         if not requests or self.expects:
             return NONE
         winner = self._highest(requests)
-        served = self._highest(self._in_service())
-        if served == NONE or self._rank(winner) < self._rank(served):
+        in_service = self._in_service()
+        if not in_service:
+            return winner
+        served = self._highest(in_service)
+        if self._rank(winner) < self._rank(served):
             return winner
         nests = winner == served and self.icw4 & ICW4.SFNM and self.has_slave(winner)
         return winner if nests else NONE

@@ -264,6 +264,13 @@ class Counter:
         falls = self.loaded - 1 if self.mode == Mode.RATE else (self.loaded + 1) // 2
         return tick - position + (falls if position < falls else self.loaded)
 
+    def _wave(self, tick: int) -> tuple[bool, int]:
+        """`_out` and `_next_change` together, at once for the timer of most systems: mode 2, running."""
+        if self.mode != Mode.RATE or self.start == NEVER or self.held >= 0:
+            return self._out(tick), self._next_change(tick)
+        left = self.loaded - (tick - self.start) % self.loaded
+        return left > 1, tick + (left - 1 or 1)
+
     def _cycle_end(self, tick: int) -> int:
         """Modes 2 and 3: the next tick that reloads the counting element."""
         if self.mode == Mode.SQUARE:
@@ -285,12 +292,13 @@ class Counter:
             half = (self.count + 1) // 2                    # mode 3, before its low half: as if loaded earlier
             low_next = self.mode == Mode.SQUARE and self._out(tick - 1)
             self._load(tick, tick - half if low_next else tick)
-        self.due = min(self.load_at, self.reload_at, self._next_change(tick))
+        level, change = self._wave(tick)
+        self.due = min(self.load_at, self.reload_at, change)
         if self.due == NEVER:
             self.event.cancel()
         else:
             self.event.schedule(self._ticks.cycle(self.due))
-        self.out.set(self._out(tick))
+        self.out.set(level)
 
     def _load(self, tick: int, start: int) -> None:
         """Load the counting element at `tick`; `start` says where in its cycle it begins."""
