@@ -135,7 +135,7 @@ class Machine:
         last_cycle = NEVER if max_cycles is None else state.cycles + max_cycles
         limit = NEVER >> 1 if max_instructions is None else state.instructions + max_instructions
         cpu.set_breakpoints([] if until is None else [self.address(until)])
-        state.passed = cpu.linear_eip                       # a run begins with the instruction it stands before
+        state.resumed = cpu.linear_eip                      # a run begins with the instruction it stands before
         while True:
             now = clock.now = state.cycles
             clock.run_due()

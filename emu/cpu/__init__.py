@@ -8,6 +8,7 @@ How the parts fit together, in reading order:
 - `native`    how native code is written here: raw memory, calls by address, compilation and its cache
 - `paging`    address translation and the TLB-fill hook
 - `delivery`  exceptions and interrupts through the guest's IDT
+- `illegal`   opcodes that Unicorn has and the processor has not
 - `blocks`    what a translated block holds: decoding, the block table
 - `account`   the block hook: charges a block, or stops in front of what is due
 - `hooks`     the remaining native hooks: traps, invalid opcodes, SYSENTER, RDTSC, CPUID, ports

@@ -42,9 +42,11 @@ SPLIT, EVENT, INTERRUPT, LIMIT = int(Stop.SPLIT), int(Stop.EVENT), int(Stop.INTE
 BREAKPOINT, NEW_BLOCK, EXAMINE = int(Stop.BREAK), int(Stop.NEW_BLOCK), int(Stop.EXAMINE)
 COMPARE, REPEAT, GUARDED = int(Special.COMPARE), int(Special.REPEAT), int(Special.GUARD)
 BREAK, FLUSH = int(Special.BREAK), int(Special.FLUSH)
-PORT, FAR, DIVIDE, ICEBP, UNKNOWN = (int(guard) for guard in list(Guard)[1:])
+PORT, FAR, DIVIDE, ICEBP, UNKNOWN, ILLEGAL, MSR = (int(guard) for guard in list(Guard)[1:])
 EXAMINE_PORT, FAR_TRANSFER = int(Examine.PORT), int(Examine.FAR_TRANSFER)
 DIVISION, EXAMINE_ICEBP = int(Examine.DIVISION), int(Examine.ICEBP)
+EXAMINE_ILLEGAL, EXAMINE_MSR = int(Examine.ILLEGAL), int(Examine.MSR)
+SYSENTER_FIRST, SYSENTER_LAST = 0x174, 0x176    # the MSRs that Unicorn keeps
 EAX, ECX, EDX = 8 * int(Register.EAX), 8 * int(Register.ECX), 8 * int(Register.EDX)
 
 PART = 1                    # tag in `block`: only a part of it was run
@@ -176,6 +178,8 @@ def guarded(s: State, slot: int, count: int, pc: int) -> int:
         checked = cpl > flags >> IOPL_SHIFT & 3 or flags & VM != 0
     elif kind == FAR:
         checked = cpl == 3
+    elif kind == MSR:
+        checked = cpl == 0
     if checked and load16(slot + GUARD_AT) > 0:
         return min(count, load16(slot + GUARD_AT))
     if checked and s.passed != pc:
@@ -186,6 +190,10 @@ def guarded(s: State, slot: int, count: int, pc: int) -> int:
             what = FAR_TRANSFER
         elif kind == ICEBP:
             what = EXAMINE_ICEBP
+        elif kind == ILLEGAL:
+            what = EXAMINE_ILLEGAL
+        elif kind == MSR and not (s.has_sep and SYSENTER_FIRST <= load32(s.env + ECX) <= SYSENTER_LAST):
+            what = EXAMINE_MSR
         elif kind == DIVIDE and load32(s.env + EAX) == 0:
             high = load32(s.env + EDX) & 0xFFFFFFFF
             if high == 0x80000000 or high & 0xFFFF == 0x8000:
@@ -233,7 +241,7 @@ def look_closer(s: State, pc: int, size: int, key: int, slot: int) -> None:
         if s.step_from + s.step_count == load16(s.step_slot + COUNT) and load16(s.step_slot + FLAGS) & FLUSH:
             s.flush_tlb = 1
         charge(s, s.step_slot, s.step_from, s.step_count)
-        s.passed = -1
+        s.passed = s.resumed = -1
         arm(s)
         return
     if s.flush_tlb:
@@ -259,7 +267,7 @@ def look_closer(s: State, pc: int, size: int, key: int, slot: int) -> None:
     count = whole
     if flags & BREAK:
         at = load16(slot + BREAK_AT)
-        if at == 0 and s.passed != pc:
+        if at == 0 and s.resumed != pc:
             stop(s, BREAKPOINT)
             return
         if at > 0:
@@ -273,7 +281,7 @@ def look_closer(s: State, pc: int, size: int, key: int, slot: int) -> None:
         s.step_slot, s.step_from, s.step_count = slot, 0, count
         stop(s, SPLIT)
         return
-    s.passed = -1
+    s.passed = s.resumed = -1
     if flags & FLUSH:
         s.flush_tlb = 1
         s.deadline = 0

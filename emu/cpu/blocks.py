@@ -14,6 +14,7 @@ from typing import NamedTuple
 import capstone
 import numpy as np
 
+from emu.cpu.illegal import is_illegal
 from emu.cpu.native import compiled, load32, load64
 from emu.cpu.state import State
 
@@ -54,10 +55,12 @@ class Guard(IntEnum):
 
     NONE = 0
     PORT = 1                # IN, OUT, INS, OUTS: rights are not checked; afterwards a device may have changed something
-    FAR = 2                 # far CALL and RET, IRET at CPL 3: the stack is accessed with supervisor rights
+    FAR = 2                 # far CALL, JMP and RET, IRET at CPL 3: the stack is accessed with supervisor rights
     DIVIDE = 3              # IDIV: the most negative dividend by -1 ends the host process
     ICEBP = 4               # F1: would end the run
     UNKNOWN = 5             # Capstone does not know it: run it alone
+    ILLEGAL = 6             # the processor does not have it, or not with LOCK
+    MSR = 7                 # RDMSR, WRMSR: Unicorn refuses no register
 
 
 class Instruction(NamedTuple):
@@ -74,6 +77,7 @@ _PORT = frozenset(["in", "out", "insb", "insw", "insd", "outsb", "outsw", "outsd
 _FAR = frozenset(["lcall", "ljmp", "retf", "iret", "iretd"])
 _STRING = frozenset(["movs", "stos", "lods", "cmps", "scas", "ins", "outs"])
 _FLUSH = frozenset(["invlpg", "lmsw"])
+_MSR = frozenset(["rdmsr", "wrmsr"])
 _COSTS = Callable[[Sequence[Instruction]], Sequence[int]]
 
 _decoders = {}
@@ -91,12 +95,14 @@ def guard_of(instruction: Instruction) -> Guard:
     name = instruction.mnemonic.split()[-1]
     if name in _PORT:
         return Guard.PORT
-    if name in _FAR:
+    if name in _FAR or (name in ("call", "jmp") and instruction.operands.startswith("ptr ")):
         return Guard.FAR
     if name == "idiv":
         return Guard.DIVIDE
     if name == UNKNOWN:
         return Guard.UNKNOWN
+    if name in _MSR:
+        return Guard.MSR
     return Guard.ICEBP if name == "int1" else Guard.NONE
 
 
@@ -137,10 +143,14 @@ def index_in(s: State, slot: int, offset: int) -> int:
 class BlockTable:
     """The native table and what fills it."""
 
-    def __init__(self, state: State, costs: _COSTS) -> None:
-        """`costs` prices a block: cycles from its start to the end of each of its instructions."""
+    def __init__(self, state: State, costs: _COSTS, features: int) -> None:
+        """`costs` prices a block: cycles from its start to the end of each of its instructions.
+
+        `features` is what CPUID leaf 1 reports in EDX: instructions beyond it do not exist.
+        """
         self._state = state
         self._costs = costs
+        self._features = features
         self.breakpoints: frozenset[int] = frozenset()
         self._entries = np.zeros(ENTRIES * ENTRY_SIZE, np.uint8)
         self._starts = np.zeros(POOL_SIZE, np.int32)
@@ -174,7 +184,8 @@ class BlockTable:
             self.clear()
 
         flags = Special(0)
-        guards = [(i, guard_of(each)) for i, each in enumerate(instructions) if guard_of(each)]
+        guards = [(i, guard) for i, each in enumerate(instructions)
+                  if (guard := self._guard_of(each, code[each.address - address:], bits))]
         guard_at, guard = guards[0] if guards else (count, Guard.NONE)
         cut_at = guards[1][0] if len(guards) > 1 else count
         if guard in (Guard.PORT, Guard.UNKNOWN):
@@ -200,6 +211,12 @@ class BlockTable:
                          cut_at, break_at, self._bytes)
         self._used += 1
         self._bytes += len(code) if compare else 0
+
+    def _guard_of(self, instruction: Instruction, code: bytes, bits: int) -> Guard:
+        """`guard_of`, and what the instruction's own bytes tell."""
+        if instruction.size and is_illegal(code[:instruction.size], bits, self._features):
+            return Guard.ILLEGAL
+        return guard_of(instruction)
 
     def _free_slot(self, key: int) -> int:
         """Byte offset of the entry where `key` belongs: `slot_of` in Python."""

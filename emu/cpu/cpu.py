@@ -64,7 +64,7 @@ class Cpu:
         state.attend = account.attend.address
         state.deliver = delivery.deliver_event.address
         state.a20_mask = 0xFFFFFFFF
-        state.passed = -1
+        state.passed = state.resumed = -1
         state.limit = state.event_deadline = NEVER
         state.cost_trap = profile.trap_cost
         state.has_sep = profile.has_sep
@@ -81,7 +81,7 @@ class Cpu:
         state.tlb, state.code_frames = self._tlb.ctypes.data, self._code_frames.ctypes.data
         state.frames, state.epoch = self._frames.ctypes.data, 1
         state.ram, state.ram_size = ram.bytes.ctypes.data, ram.size
-        self.blocks = BlockTable(state, profile.costs)
+        self.blocks = BlockTable(state, profile.costs, profile.cpuid[7])
         ram.on_write = self._ram_written
 
         self._map_memory()

@@ -167,9 +167,7 @@ def enter(s: State, vector: int, error: int, kind: int) -> int:
     if high < 0:
         return page_fault(s)
     gate = high >> 8 & 0x1F
-    if gate == TYPE_TASK_GATE:
-        return TASK_GATE
-    if gate != TYPE_INT_GATE32 and gate != TYPE_TRAP_GATE32 and gate != TYPE_INT_GATE16 and gate != TYPE_TRAP_GATE16:
+    if gate not in (TYPE_TASK_GATE, TYPE_INT_GATE32, TYPE_TRAP_GATE32, TYPE_INT_GATE16, TYPE_TRAP_GATE16):
         return fault(GP, idt_error)
     cpl = load32(env + HFLAGS) & HF_CPL
     old_flags = eflags(s)
@@ -177,6 +175,8 @@ def enter(s: State, vector: int, error: int, kind: int) -> int:
         return fault(GP, idt_error)
     if not high & DESC_P:
         return fault(NP, idt_error)
+    if gate == TYPE_TASK_GATE:
+        return TASK_GATE
 
     selector = low >> 16
     if not selector & ~3:
@@ -254,7 +254,7 @@ def enter(s: State, vector: int, error: int, kind: int) -> int:
             sp, bad = push(s, base, sp, mask, wide, load32(env + ES + SELECTOR), bad)
         sp, bad = push(s, base, sp, mask, wide, old_ss, bad)
         sp, bad = push(s, base, sp, mask, wide, old_esp, bad)
-    sp, bad = push(s, base, sp, mask, wide, old_flags | (RF if kind == FAULT else 0), bad)
+    sp, bad = push(s, base, sp, mask, wide, old_flags & ~RF | (RF if kind == FAULT else 0), bad)
     sp, bad = push(s, base, sp, mask, wide, load32(env + CS + SELECTOR), bad)
     sp, bad = push(s, base, sp, mask, wide, load32(env + EIP), bad)
     if kind != SOFTWARE and kind != EXTERNAL and HAS_ERROR_CODE >> vector & 1:

@@ -16,7 +16,21 @@ from capstone import x86 as cs_x86
 from emu.cpu import blocks, layout, runner
 from emu.cpu.delivery import FAULT, TRAP
 from emu.cpu.state import Examine, Fill, Mode, Stop
-from emu.cpu.x86 import AF, CF, OF, PF, SF, TSS_BUSY, TSS_IO_MAP_BASE, TYPE_TSS32_BUSY, ZF, Vector
+from emu.cpu.x86 import (
+    AF,
+    CF,
+    DESC_C,
+    DESC_DPL_SHIFT,
+    OF,
+    PF,
+    SF,
+    TSS_BUSY,
+    TSS_IO_MAP_BASE,
+    TYPE_TSS32_BUSY,
+    VM,
+    ZF,
+    Vector,
+)
 from emu.memory import PAGE
 
 if TYPE_CHECKING:
@@ -26,11 +40,13 @@ LONGEST = 15                # bytes of an instruction
 TYPE_CALL_GATES = (4, 12)   # 16-bit and 32-bit
 HINT_NOP_SIZE = 3           # bytes of 0F 18 with a register, which Capstone does not know
 ALLOW_SYSTEM = 2            # see State.step_allow
+MSR_TSC = 0x10              # time-stamp counter
 
-# What makes the processor read a descriptor table on a program's behalf.
-SEGMENT_READERS = frozenset((
-    "mov", "pop", "lds", "les", "lfs", "lgs", "lss", "lcall", "ljmp", "retf", "retfq", "iret", "iretd",
-    "lar", "lsl", "verr", "verw"))
+# What makes the processor read a descriptor table on a program's behalf, besides loads of segment registers.
+FAR_POINTERS = frozenset(("lds", "les", "lfs", "lgs", "lss", "lcall", "ljmp"))
+SEGMENT_READERS = FAR_POINTERS | {"retf", "retfq", "iret", "iretd", "lar", "lsl", "verr", "verw"}
+SEGMENTS = frozenset(("es", "cs", "ss", "ds", "fs", "gs"))
+INDIRECT, CALL_FAR, JUMP_FAR = 0xFF, 3, 5       # opcode FF /3 and /5, which Capstone may call plain CALL and JMP
 
 _decoders: dict[int, Any] = {}
 for _width, _mode in ((32, capstone.CS_MODE_32), (16, capstone.CS_MODE_16)):
@@ -46,6 +62,8 @@ def look(cpu: Cpu, what: Examine) -> Stop:
     state, user = cpu.state, ctypes.addressof(cpu.state)
     if what == Examine.FETCH_ACROSS:
         return _fetch_across(cpu, user)
+    if what == Examine.ILLEGAL:
+        return Stop(_exception(user, Vector.UD, 0, FAULT))
     instruction = _decode_one(cpu)
     if what == Examine.IMPLICIT_ACCESS:
         return _implicit_access(cpu, user, instruction)
@@ -63,6 +81,8 @@ def look(cpu: Cpu, what: Examine) -> Stop:
             return _page_fault(cpu)
         if not allowed:
             return Stop(_exception(user, Vector.GP, 0, FAULT))
+    if what == Examine.MSR:
+        return _model_specific_register(cpu, user, instruction)
     if what == Examine.FAR_TRANSFER and not _stack_allowed(cpu, user, instruction):
         return _page_fault(cpu)
     if what == Examine.DIVISION and _divides_by_minus_one(cpu, user, instruction):
@@ -138,9 +158,10 @@ def _implicit_access(cpu: Cpu, user: int, instruction: Any) -> Stop:
     state = cpu.state
     linear = ctypes.c_uint64.from_address(state.invalid_address).value & 0xFFFFFFFF
     error = state.fill_error
-    if instruction is not None and instruction.mnemonic in SEGMENT_READERS and _in_system_table(cpu, linear):
-        own = [(_address(cpu, instruction, operand), operand.size) for operand in instruction.operands
-               if operand.type == cs_x86.X86_OP_MEM]
+    if instruction is not None and _reads_descriptor(instruction) and _in_system_table(cpu, linear):
+        far = _mnemonic(instruction) in FAR_POINTERS
+        own = [(_address(cpu, instruction, operand), _operand_width(cpu, instruction) + 2 if far else operand.size)
+               for operand in instruction.operands if operand.type == cs_x86.X86_OP_MEM]
         if not all(_probe(user, address, size, 0) for address, size in own):
             return _page_fault(cpu)
         if instruction.mnemonic == "pop" and not _probe(user, _stack(cpu, 0), 2, 0):
@@ -149,6 +170,28 @@ def _implicit_access(cpu: Cpu, user: int, instruction: Any) -> Stop:
             return Stop.NONE
     state.walk_address, state.walk_error = linear, error
     return _page_fault(cpu)
+
+
+def _mnemonic(instruction: Any) -> str:
+    """Capstone's, without prefixes; far calls and jumps have names of their own."""
+    if instruction.opcode[0] == INDIRECT:
+        return {CALL_FAR: "lcall", JUMP_FAR: "ljmp"}.get(instruction.modrm >> 3 & 7, instruction.mnemonic)
+    return str(instruction.mnemonic.split()[-1])
+
+
+def _operand_width(cpu: Cpu, instruction: Any) -> int:
+    """Operand size: 2 or 4 bytes."""
+    prefixed = instruction.prefix[2] == 0x66
+    return 2 if prefixed == (_bits(cpu) == 32) else 4
+
+
+def _reads_descriptor(instruction: Any) -> bool:
+    """True if the instruction makes the processor read a descriptor on its behalf."""
+    name = _mnemonic(instruction)
+    if name in ("mov", "pop"):
+        target = instruction.operands[0]
+        return target.type == cs_x86.X86_OP_REG and instruction.reg_name(target.reg) in SEGMENTS
+    return name in SEGMENT_READERS
 
 
 def _in_system_table(cpu: Cpu, linear: int) -> bool:
@@ -186,10 +229,7 @@ def _port_allowed(cpu: Cpu, user: int, instruction: Any) -> bool | None:
 
 def _stack_allowed(cpu: Cpu, user: int, instruction: Any) -> bool:
     """A far transfer at CPL 3: may the program itself access the stack that it needs?"""
-    name = instruction.mnemonic.split()[-1]
-    width = 2 if instruction.prefix[2] == 0x66 else 4
-    if _bits(cpu) == 16:
-        width = 6 - width
+    name, width = _mnemonic(instruction), _operand_width(cpu, instruction)
     if name.startswith("iret"):
         return bool(_probe(user, _stack(cpu, 0), 3 * width, 0))
     if name.startswith("retf"):
@@ -203,23 +243,32 @@ def _stack_allowed(cpu: Cpu, user: int, instruction: Any) -> bool:
 
 
 def _gate_parameters(cpu: Cpu, user: int, instruction: Any, width: int) -> int | None:
-    """Bytes of parameters that a far call through a call gate copies; None if it does not go through a gate."""
+    """Bytes of parameters that a far call through a call gate copies to an inner stack; None if the stack stays."""
     operands = list(instruction.operands)
     if operands and operands[0].type == cs_x86.X86_OP_MEM:
         at = _address(cpu, instruction, operands[0]) + width
         selector = int.from_bytes(cpu.read_linear(at, 2), "little") if _probe(user, at, 2, 0) else 0
     else:
         selector = operands[0].imm & 0xFFFF
+    low, high = _descriptor(cpu, user, selector)
+    kind = high >> 8 & 0x1F
+    if cpu.registers.eflags & VM or kind not in TYPE_CALL_GATES:
+        return None
+    _, code = _descriptor(cpu, user, low >> 16)
+    if code & DESC_C or code >> DESC_DPL_SHIFT & 3 == 3:
+        return None
+    return (high & 0x1F) * (4 if kind & 8 else 2)
+
+
+def _descriptor(cpu: Cpu, user: int, selector: int) -> tuple[int, int]:
+    """The two doublewords of a descriptor; zeros if it lies outside its table or in a missing page."""
     base, limit = cpu.registers.table("gdtr")
     if selector & 4:
         base, limit = cpu.registers.segment("ldtr")[1:3]
     if (selector & ~7) + 7 > limit:
-        return None
-    low = _read_system(user, base + (selector & ~7) + 4, 1)
-    kind = _read_system(user, base + (selector & ~7) + 5, 1)
-    if low < 0 or kind < 0 or kind & 0x1F not in TYPE_CALL_GATES:
-        return None
-    return (low & 0x1F) * (4 if kind & 8 else 2)
+        return 0, 0
+    low, high = (_read_system(user, base + (selector & ~7) + offset, 4) for offset in (0, 4))
+    return (0, 0) if low < 0 or high < 0 else (low, high)
 
 
 def _divides_by_minus_one(cpu: Cpu, user: int, instruction: Any) -> bool:
@@ -233,6 +282,20 @@ def _divides_by_minus_one(cpu: Cpu, user: int, instruction: Any) -> bool:
     else:
         divisor = int.from_bytes(cpu.read_linear(_address(cpu, instruction, operand), size), "little")
     return bool(divisor == (1 << 8 * size) - 1)
+
+
+def _model_specific_register(cpu: Cpu, user: int, instruction: Any) -> Stop:
+    """RDMSR or WRMSR at CPL 0 of what is not one of SYSENTER's: the time-stamp counter, or #GP(0)."""
+    registers, state = cpu.registers, cpu.state
+    if registers.ecx != MSR_TSC:
+        return Stop(_exception(user, Vector.GP, 0, FAULT))
+    if instruction.mnemonic == "rdmsr":
+        now = state.cycles + state.tsc_offset
+        registers.eax, registers.edx = now & 0xFFFFFFFF, now >> 32 & 0xFFFFFFFF
+    else:
+        state.tsc_offset = (registers.edx << 32 | registers.eax) - state.cycles
+    _pass_over(user, instruction.size)
+    return Stop.NONE
 
 
 def _refused(cpu: Cpu, user: int, instruction: Any) -> Stop:

@@ -87,7 +87,8 @@ def on_interrupt(handle: Any, vector: int, user: Any) -> None:
         restart = instruction_before(s, linear_eip(s)) - base & 0xFFFFFFFF
         raise_event(s, number, 0, SOFTWARE, restart)
     elif number == DB:
-        store64(s.env + DR6, load64(s.env + DR6) | DR6_BS)
+        if not load64(s.env + DR6) & DR6_BS:            # Unicorn sets it for a single step
+            rewind(s, linear_eip(s))                    # an instruction breakpoint
         raise_event(s, number, 0, TRAP, 0)
     else:
         rewind(s, linear_eip(s))

@@ -77,7 +77,9 @@ def refused(s: State) -> int:
             s.examine = IMPLICIT_ACCESS                 # a supervisor page at CPL 3: accessed by whom?
             return EXAMINE
         store64(s.env + CR2, linear)
-        s.step_allow = 0
+        if s.step_allow:                                # what it opened is closed again
+            s.step_allow = 0
+            flush_unicorn(s)
         return deliver(s, PF, s.fill_error, FAULT, 0)
     if s.fill == FETCH_WRITTEN:
         flush_unicorn(s)
@@ -132,7 +134,8 @@ def probe(user: Any, linear: int, size: int, write: int) -> int:
     s = record(user)
     if translate(s, linear & 0xFFFFFFFF, write, 1) < 0:
         return 0
-    return 0 if translate(s, linear + size - 1 & 0xFFFFFFFF, write, 1) < 0 else 1
+    second = linear + size - 1 & PAGE_MASK
+    return 0 if second != linear & PAGE_MASK and translate(s, second, write, 1) < 0 else 1
 
 
 @callback(types.int64(types.voidptr, types.int64, types.int64))
@@ -153,6 +156,7 @@ def pass_over(user: Any, size: int) -> None:
     """Charge the one instruction that was examined, and move EIP over its `size` bytes."""
     s = record(user)
     charge(s, s.step_slot, s.step_from, 1)
+    s.resumed = -1
     store64(s.env + EIP, load32(s.env + EIP) + size & 0xFFFFFFFF)
 
 

@@ -44,6 +44,8 @@ class Examine(IntEnum):
     PORT = 5                # a port access that needs the I/O permission bitmap
     ICEBP = 6               # the opcode F1: a debug trap
     REFUSED = 7             # an opcode that exists, but not for Unicorn
+    ILLEGAL = 8             # an opcode that exists only for Unicorn
+    MSR = 9                 # a model-specific register that is not one of SYSENTER's
 
 
 class Mode(IntEnum):
@@ -102,7 +104,8 @@ class State(ctypes.Structure):
         "new_key",              # of the block to decode, after Stop.NEW_BLOCK
         "new_size",             # its bytes
         "io_cycle",             # the clock at which the device access under way happens
-        "passed",               # linear address of a breakpoint or examined instruction to pass once, -1
+        "passed",               # linear address of an examined instruction that may run, once; -1
+        "resumed",              # linear address of the instruction that a run begins with: no breakpoint there; -1
         "flush_tlb",            # 1: the block just run changes CR0, CR3, CR4 or a translation
         "starts",               # address of i32: offset of each instruction in its block
         "costs",                # address of i32: cycles from the start of the block to each instruction
