@@ -1,0 +1,164 @@
+"""`trapline boot`: start an image, connect its console, say how it ended."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tools.arguments import DEFAULT_IMAGE, complete_cpu, complete_image
+from tools.exit_codes import ExitCode, exit_code
+from tools.messages import first_start, say
+from tools.parameters import COUNT, SIZE, Destination, Number
+
+if TYPE_CHECKING:
+    from emu.machine import Machine
+    from tools.terminal import StopSignals
+
+STDIN, STDOUT, STDERR = 0, 1, 2         # file descriptors
+LAST_EPOCH = 253_402_300_799            # 9999-12-31 23:59:59 UTC: the last second that the clock chip can show
+
+EXAMPLES = """\b
+Examples:
+  trapline boot
+  trapline boot hello --cpu p3-500 --json
+  trapline boot my/kernel.elf --cmdline verbose=1 --module initrd.img
+  trapline boot code.bin --address 0x100000 --max-instructions 1M
+  echo help | trapline boot my/kernel.elf --until shell_prompt"""
+CODES = "\b\nExit codes: the guest's own, modulo 256, if it ends the machine; else\n" + "\n".join(
+    f"  {code:>3}  {code.phrase}" for code in ExitCode)
+
+
+@click.command(short_help="Boot an image and run it.", epilog=f"{EXAMPLES}\n\n{CODES}")
+@click.argument("image", default=DEFAULT_IMAGE, shell_complete=complete_image)
+@click.option("--cpu", metavar="NAME|FILE.toml", shell_complete=complete_cpu,
+              help="Processor: a profile that comes with Trapline, or a file. Default: what the image asks for, else "
+              "unit. An unknown name lists them all.")
+@click.option("--mem", type=SIZE, default="16M", show_default=True, metavar="SIZE",
+              help="Memory: bytes, or with K, M or G; up to 1G.")
+@click.option("--address", type=Number(), metavar="ADDR", help="Where a flat file is loaded and starts.")
+@click.option("--cmdline", metavar="TEXT", help="Command line of a Multiboot kernel.")
+@click.option("--module", "modules", multiple=True, metavar="'FILE [ARGS]'",
+              help="File that a Multiboot kernel finds in memory, and arguments for it. May be repeated.")
+@click.option("--max-cycles", type=COUNT, metavar="N", help="Stop after N cycles; K, M and G are decimal.")
+@click.option("--max-instructions", type=COUNT, metavar="N", help="Stop after N instructions.")
+@click.option("--until", metavar="PLACE",
+              help="Stop in front of an address, SYMBOL, SYMBOL+OFFSET or PROGRAM:SYMBOL.")
+@click.option("--strict", is_flag=True, help="Stop at an access to a port or address where no device is.")
+@click.option("--epoch", type=Number(0, LAST_EPOCH), metavar="SECONDS",
+              help="What the clock chip shows at the start, seconds since 1970 UTC. Default: 2000-01-01.")
+@click.option("--serial", type=Destination("stdio", "null"), default="stdio", show_default=True,
+              help="The other end of COM1. With stdio the guest also receives standard input.")
+@click.option("--debug-console", type=Destination("null", "stderr"), default="null", show_default=True,
+              help="Where the bytes go that the guest writes to port E9h.")
+@click.option("--json", "as_json", is_flag=True,
+              help="Print nothing but a report of the end, as one JSON object; the console's text is in it.")
+def boot(image: str, cpu: str | None, mem: int, address: int | None, cmdline: str | None, modules: tuple[str, ...],
+         max_cycles: int | None, max_instructions: int | None, until: str | None, strict: bool, epoch: int | None,
+         serial: str, debug_console: str, as_json: bool) -> int:
+    """Boot IMAGE and run it to its end, with its first serial port on standard output and input.
+
+    IMAGE is a name that `trapline images` lists (default: preempt), a manifest (.toml), an ELF32 or Multiboot file, or
+    a flat binary with --address.
+
+    Keys go to the guest one by one if a terminal is the input; Ctrl-C ends the run and says where the guest was. A
+    file or pipe is fed to the guest as fast as it takes it, in the same way in every run.
+    """
+    from emu.timing.profile import load_profile
+    from loader.boot import load
+    from tools.places import resolve
+
+    with ExitStack() as stack:
+        with _bad_input():
+            loaded = load(image, address=address, command_line=cmdline, modules=[_module(text) for text in modules])
+            place = None if until is None else resolve(loaded, until)
+            wanted = cpu or loaded.profile
+            profile = load_profile(wanted) if wanted else None
+            to_serial = None if as_json and serial == "stdio" else _destination(serial, stack)
+            to_debug = _destination(debug_console, stack)
+        first_start()
+        from emu.machine import Machine
+
+        with _bad_input():
+            given = {} if epoch is None else {"epoch": epoch}
+            machine = Machine.boot(loaded, cpu=profile, memory=mem, strict=strict, serial=to_serial, debug=to_debug,
+                                   **given)
+        limits = {"max_cycles": max_cycles, "max_instructions": max_instructions, "until": place}
+        return _run(machine, limits, has_input=serial == "stdio", as_json=as_json)
+
+
+def _run(machine: Machine, limits: dict[str, int | None], has_input: bool, as_json: bool) -> int:
+    """Run within `limits`, with standard input connected, and report the end: the exit code."""
+    from tools import report, terminal
+
+    with ExitStack() as stack:
+        signals = stack.enter_context(terminal.StopSignals(machine))
+        if has_input:
+            _connect_input(machine, stack, signals, with_keys=not as_json)
+        started = time.perf_counter()
+        try:
+            result = machine.run(**limits)
+        except BrokenPipeError:
+            return ExitCode.BROKEN_PIPE
+        except OSError as error:                            # of a console
+            raise click.ClickException(f"{error.filename}: {_reason(error)}") from None
+        seconds = time.perf_counter() - started
+    status = signals.received or exit_code(result)
+    if as_json:
+        click.echo(report.as_json(machine, result, status, seconds))
+    elif text := report.in_words(machine, result, status):
+        say(text, after_line=not machine.console.endswith(b"\n"))
+    return status
+
+
+def _connect_input(machine: Machine, stack: ExitStack, signals: StopSignals, with_keys: bool) -> None:
+    """Standard input becomes what the guest receives on COM1; a terminal only `with_keys`, and only if it is ours."""
+    from tools import serial, terminal
+
+    has_keys = os.isatty(STDIN)
+    if has_keys and not (with_keys and terminal.is_ours(STDIN)):
+        return
+    if has_keys:
+        stack.enter_context(terminal.keys_unchanged(STDIN))
+    serial.FarEnd(machine, serial.Descriptor(STDIN, has_keys, lambda: signals.received is not None))
+
+
+def _module(text: str) -> Path | str:
+    """A module as the loader takes it: a file whose name may hold blanks, or a file and arguments."""
+    return Path(text) if Path(text).is_file() else text
+
+
+def _destination(name: str, stack: ExitStack) -> Callable[[int], None] | None:
+    """What to call with each byte for that destination; `stack` closes its file. Raises OSError."""
+    from tools.serial import writer
+
+    if name == "null":
+        return None
+    if name.startswith("file:"):
+        path = name.removeprefix("file:")
+        return writer(stack.enter_context(open(path, "wb", buffering=0)).fileno(), path)
+    return writer(*((STDOUT, "standard output") if name == "stdio" else (STDERR, "standard error")))
+
+
+@contextmanager
+def _bad_input() -> Iterator[None]:
+    """What a person got wrong becomes one line."""
+    from emu.cpu.layout import UnicornLayoutError
+    from emu.timing.profile import ProfileError
+    from loader.image import ImageError
+
+    try:
+        yield
+    except (ImageError, ProfileError, UnicornLayoutError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or 'the machine'}: {_reason(error)}") from None
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,36 @@
+"""`trapline build`: images as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tools.arguments import complete_image
+
+EXAMPLES = """\b
+Examples:
+  trapline build
+  trapline build hello -o out
+  trapline build my/image.toml"""
+
+
+@click.command(short_help="Write an image as ELF files with maps.", epilog=EXAMPLES)
+@click.argument("image", required=False, shell_complete=complete_image)
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("build"),
+              show_default=True, metavar="DIR", help="Where the files go; made if it is not there.")
+def build(image: str | None, output: Path) -> None:
+    """Assemble, link and check an image, and write its files: ELF with symbols and line table, and a map as text.
+
+    IMAGE is a name that `trapline images` lists, or a manifest (a .toml file). Without one, all images that come with
+    Trapline are built.
+    """
+    from loader import build as builder
+    from loader.image import ImageError
+
+    try:
+        for name in [image] if image else [name for name, _ in builder.images()]:
+            for file in builder.write(builder.build(name), output):
+                click.echo(f"{file}  {file.stat().st_size:,} bytes")
+    except ImageError as error:
+        raise click.ClickException(str(error)) from None

@@ -1,0 +1,59 @@
+"""What is said to a person beside the output proper: on standard error, in colour only where a terminal shows it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+import click
+
+
+def say(text: str, after_line: bool = False) -> None:
+    """One message, which begins with the program's name. A standard error that is gone is no error.
+
+    `after_line`: something else has left the cursor of the terminal within a line.
+    """
+    start = "\n" if after_line and _is_terminal(sys.stderr) else ""
+    _write(f"{start}{styled('trapline:', 'red', sys.stderr)} {text}\n")
+
+
+def styled(text: str, colour: str, stream: TextIO) -> str:
+    """`text` in a colour, if `stream` is a terminal and the user has not set NO_COLOR (no-color.org)."""
+    if os.environ.get("NO_COLOR") or not _is_terminal(stream):
+        return text
+    return click.style(text, fg=colour)
+
+
+def progress(text: str) -> None:
+    """What is being done, in a line that the next one replaces; "" removes it. Only on a terminal."""
+    if _is_terminal(sys.stderr):
+        _write(f"\r\x1b[K{text}")
+
+
+def first_start() -> None:
+    """Say so if native code must be compiled now, which takes a while."""
+    from emu.cpu import native
+
+    if native.is_compiled():
+        return
+    if native.WRITABLE:
+        say("compiling the machine's native code, once; this takes about half a minute")
+    else:
+        say(f"compiling the machine's native code, which takes about half a minute at every start, because it cannot "
+            f"be kept in {native.CACHE_DIRECTORY}: set TRAPLINE_CACHE_DIR to a directory that can be written")
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:                  # closed
+        return False
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        pass
