@@ -99,8 +99,6 @@ class Space:
 
     def find(self, address: int) -> Range | None:
         """The range that `address` belongs to."""
-        if address in self._small:
-            return self._small[address]
         index = bisect_right(self._starts, address) - 1
         if index >= 0:
             found = self.ranges[index]
@@ -110,7 +108,7 @@ class Space:
 
     def read(self, address: int, size: int) -> int:
         """What an access of `size` (1, 2 or 4) bytes reads; addresses wrap at the end of the space."""
-        found = self.find(address)
+        found = self._small.get(address) or self.find(address)
         if found is not None and size <= found.width and address + size <= found.start + found.length:
             return found.device.read(address - found.start, size) & ((1 << 8 * size) - 1)
         if size == 1 or (found is None and not self._any(address, size)):
@@ -123,7 +121,7 @@ class Space:
 
     def write(self, address: int, value: int, size: int) -> None:
         """Write `size` (1, 2 or 4) bytes."""
-        found = self.find(address)
+        found = self._small.get(address) or self.find(address)
         if found is not None and size <= found.width and address + size <= found.start + found.length:
             found.device.write(address - found.start, value & ((1 << 8 * size) - 1), size)
         elif size == 1 or (found is None and not self._any(address, size)):

@@ -61,6 +61,9 @@ class OCW2(IntEnum):
     ROTATE_ON_SPECIFIC_EOI = 7  # ends the level named and makes it the lowest
 
 
+COMMANDS = tuple(OCW2)      # by number: making a member from its number would cost more than what it does
+
+
 class OCW3:
     """Operation command word 3."""
 
@@ -129,7 +132,7 @@ class Pic:
         elif value & OCW3.SELECT:
             self._write_ocw3(value)
         else:
-            self._write_ocw2(OCW2(value >> 5), value & 7)
+            self._write_ocw2(COMMANDS[value >> 5], value & 7)
         self.update()
 
     def _write_icw2_to_ocw1(self, value: int) -> None:
