@@ -41,8 +41,8 @@ from emu.cpu.x86 import IF, IOPL_SHIFT, VM, Register
 SPLIT, EVENT, INTERRUPT, LIMIT = int(Stop.SPLIT), int(Stop.EVENT), int(Stop.INTERRUPT), int(Stop.LIMIT)
 BREAKPOINT, NEW_BLOCK, EXAMINE = int(Stop.BREAK), int(Stop.NEW_BLOCK), int(Stop.EXAMINE)
 COMPARE, REPEAT, GUARDED = int(Special.COMPARE), int(Special.REPEAT), int(Special.GUARD)
-BREAK, FLUSH = int(Special.BREAK), int(Special.FLUSH)
-PORT, FAR, DIVIDE, ICEBP, UNKNOWN, ILLEGAL, MSR = (int(guard) for guard in list(Guard)[1:])
+BREAK, FLUSH, COUNT16 = int(Special.BREAK), int(Special.FLUSH), int(Special.COUNT16)
+PORT, FAR, DIVIDE, ICEBP, UNKNOWN, ILLEGAL, MSR, BEGIN = (int(guard) for guard in list(Guard)[1:])
 EXAMINE_PORT, FAR_TRANSFER = int(Examine.PORT), int(Examine.FAR_TRANSFER)
 DIVISION, EXAMINE_ICEBP = int(Examine.DIVISION), int(Examine.ICEBP)
 EXAMINE_ILLEGAL, EXAMINE_MSR = int(Examine.ILLEGAL), int(Examine.MSR)
@@ -55,7 +55,7 @@ PART = 1                    # tag in `block`: only a part of it was run
 @compiled
 def arm(s: State) -> None:
     """Set the cycle at which the block hook looks closer: at once while something is in suspense."""
-    if s.intr or s.flush_tlb or s.step_allow or s.stepping or s.reason:
+    if s.intr or s.flush_tlb or s.step_allow or s.stepping or s.reason or s.repeating >= 0:
         s.deadline = 0
     else:
         s.deadline = s.event_deadline
@@ -84,6 +84,9 @@ def charge(s: State, slot: int, first: int, count: int) -> None:
         set_start(s, slot, s.cycles - before, s.instructions - first)
     s.cycles += cost_before(s, slot, first + count) - before
     s.instructions += count
+    if load16(slot + FLAGS) & REPEAT and first + count == load16(slot + COUNT):
+        s.repeating = last_address(s, slot)
+        s.deadline = 0
 
 
 @compiled
@@ -105,6 +108,7 @@ def started(s: State) -> tuple[int, int]:
 @compiled
 def rewind(s: State, linear: int) -> None:
     """Give back the part of the current block from the instruction at `linear` on: it was left there."""
+    s.repeating = -1
     if not s.block:
         return
     slot = s.block & ~PART
@@ -146,25 +150,24 @@ def is_changed(s: State, slot: int, pc: int, size: int) -> bool:
 
 @compiled
 def undo_self_modified(s: State, pc: int, size: int) -> None:
-    """A store into the running block: Unicorn leaves it and runs the storing instruction again, as a block of one."""
-    if s.block and not s.block & PART and load16(s.block + FLAGS) & COMPARE:
-        index = index_in(s, s.block, pc - (load64(s.block + KEY) & 0xFFFFFFFF))
-        if index + 1 < load16(s.block + COUNT):
-            at = s.starts + (load32(s.block + POOL) + index) * 4
+    """A store into the running block: Unicorn leaves it and runs the storing instruction again, as a block of one.
+
+    The last instruction of a block is left out: coming to it again is what a loop does.
+    """
+    slot = s.block & ~PART
+    if slot and load16(slot + FLAGS) & COMPARE:
+        index = index_in(s, slot, pc - (load64(slot + KEY) & 0xFFFFFFFF))
+        _, instructions = started(s)
+        if index + 1 < load16(slot + COUNT) and index < s.instructions - instructions:
+            at = s.starts + (load32(slot + POOL) + index) * 4
             if load32(at + 4) - load32(at) == size:
                 rewind(s, pc)
 
 
 @compiled
-def charge_repeat(s: State, slot: int, pc: int) -> None:
-    """Charge a visit to a REP instruction: each iteration costs what the instruction costs, and it counts once."""
-    again = s.block and not s.block & PART and last_address(s, s.block) == pc
-    done = load32(s.env + ECX) == 0
-    charge(s, slot, 0, 1)
-    if again:
-        s.instructions -= 1
-        if done:
-            s.cycles -= load32(slot + COST)
+def is_over(s: State, slot: int) -> bool:
+    """True if the REP instruction in this block has no iteration left."""
+    return load32(s.env + ECX) & (0xFFFF if load16(slot + FLAGS) & COUNT16 else 0xFFFFFFFF) == 0
 
 
 @compiled
@@ -237,6 +240,7 @@ def look_closer(s: State, pc: int, size: int, key: int, slot: int) -> None:
         return
     if s.stepping:                                      # the part that was asked for
         s.stepping = 0
+        s.repeating = -1
         s.io_cycle = s.cycles
         if s.step_from + s.step_count == load16(s.step_slot + COUNT) and load16(s.step_slot + FLAGS) & FLUSH:
             s.flush_tlb = 1
@@ -250,22 +254,27 @@ def look_closer(s: State, pc: int, size: int, key: int, slot: int) -> None:
     if s.step_allow:
         s.step_allow = 0
         flush_unicorn(s)
-    arm(s)
     undo_self_modified(s, pc, size)
-    due = what_is_due(s)
-    if due:
-        stop(s, due)
-        return
     flags = load16(slot + FLAGS)
     if not load64(slot) or (flags & COMPARE and is_changed(s, slot, pc, size)):
         s.new_key = key
         s.new_size = size
         stop(s, NEW_BLOCK)
         return
+    again = s.repeating == pc and flags & REPEAT != 0   # one more iteration of an instruction that has been counted
+    if not again:
+        s.repeating = -1
+    arm(s)
+    if again and is_over(s, slot):
+        return
+    due = what_is_due(s)
+    if due and not (again and due == LIMIT):
+        stop(s, due)
+        return
 
     whole = load16(slot + COUNT)
     count = whole
-    if flags & BREAK:
+    if flags & BREAK and not again:
         at = load16(slot + BREAK_AT)
         if at == 0 and s.resumed != pc:
             stop(s, BREAKPOINT)
@@ -276,7 +285,8 @@ def look_closer(s: State, pc: int, size: int, key: int, slot: int) -> None:
         count = guarded(s, slot, count, pc)
         if count < 0:
             return
-    count = within_deadline(s, slot, count)
+    if not again:
+        count = within_deadline(s, slot, count)
     if count < whole:
         s.step_slot, s.step_from, s.step_count = slot, 0, count
         stop(s, SPLIT)
@@ -285,10 +295,9 @@ def look_closer(s: State, pc: int, size: int, key: int, slot: int) -> None:
     if flags & FLUSH:
         s.flush_tlb = 1
         s.deadline = 0
-    if flags & REPEAT and whole == 1:
-        charge_repeat(s, slot, pc)
-    else:
-        charge(s, slot, 0, whole)
+    charge(s, slot, 0, whole)
+    if again:
+        s.instructions -= 1
 
 
 @callback(types.int32(types.voidptr, types.int64, types.int64, types.int64))

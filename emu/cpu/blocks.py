@@ -44,10 +44,11 @@ class Special(IntFlag):
     """Why the block hook looks closer at a block."""
 
     COMPARE = 1             # its bytes may have changed: compare them first
-    REPEAT = 2              # begins or ends with a REP string instruction, which calls the hook at each iteration
+    REPEAT = 2              # ends with a REP string instruction, which calls the hook at each iteration
     GUARD = 4               # has an instruction to look at before it runs
     BREAK = 8               # has a breakpoint
     FLUSH = 16              # ends by changing CR0, CR3, CR4 or a translation
+    COUNT16 = 32            # that REP counts in CX, not in ECX
 
 
 class Guard(IntEnum):
@@ -61,6 +62,7 @@ class Guard(IntEnum):
     UNKNOWN = 5             # Capstone does not know it: run it alone
     ILLEGAL = 6             # the processor does not have it, or not with LOCK
     MSR = 7                 # RDMSR, WRMSR: Unicorn refuses no register
+    BEGIN = 8               # must begin a block: elsewhere Unicorn gets the flags wrong
 
 
 class Instruction(NamedTuple):
@@ -78,6 +80,8 @@ _FAR = frozenset(["lcall", "ljmp", "retf", "iret", "iretd"])
 _STRING = frozenset(["movs", "stos", "lods", "cmps", "scas", "ins", "outs"])
 _FLUSH = frozenset(["invlpg", "lmsw"])
 _MSR = frozenset(["rdmsr", "wrmsr"])
+_BEGIN = frozenset(["bt", "bts", "btr", "btc", "loope", "loopne"])
+_NO_FLAGS = frozenset(["mov", "movzx", "movsx", "lea", "push", "pop", "xchg", "nop", "cdq", "cwde"])
 _COSTS = Callable[[Sequence[Instruction]], Sequence[int]]
 
 _decoders = {}
@@ -106,10 +110,13 @@ def guard_of(instruction: Instruction) -> Guard:
     return Guard.ICEBP if name == "int1" else Guard.NONE
 
 
-def is_repeated(instruction: Instruction) -> bool:
-    """True for a string instruction with a REP prefix."""
+def repeat_of(instruction: Instruction) -> Special:
+    """REPEAT for a string instruction with a REP prefix, and how it counts."""
     words = instruction.mnemonic.split()
-    return len(words) > 1 and words[0].startswith("rep") and words[-1].rstrip("bwdq") in _STRING
+    if len(words) < 2 or not words[0].startswith("rep") or words[-1].rstrip("bwdq") not in _STRING:
+        return Special(0)
+    short = "[si]" in instruction.operands or "[di]" in instruction.operands
+    return Special.REPEAT | Special.COUNT16 if short else Special.REPEAT
 
 
 def flushes(instruction: Instruction) -> bool:
@@ -184,15 +191,14 @@ class BlockTable:
             self.clear()
 
         flags = Special(0)
-        guards = [(i, guard) for i, each in enumerate(instructions)
-                  if (guard := self._guard_of(each, code[each.address - address:], bits))]
+        guards = self._guards(instructions, code, bits)
         guard_at, guard = guards[0] if guards else (count, Guard.NONE)
         cut_at = guards[1][0] if len(guards) > 1 else count
         if guard in (Guard.PORT, Guard.UNKNOWN):
             cut_at = guard_at + 1
         break_at = next((i for i, each in enumerate(instructions) if each.address in self.breakpoints), count)
         flags |= Special.COMPARE if compare else Special(0)
-        flags |= Special.REPEAT if is_repeated(instructions[0]) or is_repeated(instructions[-1]) else Special(0)
+        flags |= repeat_of(instructions[-1])
         flags |= Special.GUARD if guard else Special(0)
         flags |= Special.BREAK if break_at < count else Special(0)
         flags |= Special.FLUSH if flushes(instructions[-1]) else Special(0)
@@ -212,11 +218,20 @@ class BlockTable:
         self._used += 1
         self._bytes += len(code) if compare else 0
 
-    def _guard_of(self, instruction: Instruction, code: bytes, bits: int) -> Guard:
-        """`guard_of`, and what the instruction's own bytes tell."""
-        if instruction.size and is_illegal(code[:instruction.size], bits, self._features):
-            return Guard.ILLEGAL
-        return guard_of(instruction)
+    def _guards(self, instructions: Sequence[Instruction], code: bytes, bits: int) -> list[tuple[int, Guard]]:
+        """(index, guard) of the instructions of a block that must be looked at."""
+        guards, flags_changed = [], False
+        for index, instruction in enumerate(instructions):
+            at = instruction.address - instructions[0].address
+            guard = guard_of(instruction)
+            if instruction.size and is_illegal(code[at:at + instruction.size], bits, self._features):
+                guard = Guard.ILLEGAL
+            elif flags_changed and instruction.mnemonic.split()[-1] in _BEGIN:
+                guard = Guard.BEGIN
+            if guard:
+                guards.append((index, guard))
+            flags_changed |= instruction.mnemonic not in _NO_FLAGS
+        return guards
 
     def _free_slot(self, key: int) -> int:
         """Byte offset of the entry where `key` belongs: `slot_of` in Python."""

@@ -57,14 +57,14 @@ class Cpu:
         self.state = state = State()
         state.env, state.cpu, state.invalid_address = where.env, where.cpu, where.invalid_address
         state.uc = handle_of(uc)
-        for name in ("emu_start", "emu_stop", "reg_read", "mem_write", "ctl"):
+        for name in ("emu_start", "emu_stop", "reg_read", "ctl"):
             entry = getattr(binding.uclib, f"uc_{name}")
             setattr(state, name, ctypes.cast(entry, ctypes.c_void_p).value)
         state.self = ctypes.addressof(state)
         state.attend = account.attend.address
         state.deliver = delivery.deliver_event.address
         state.a20_mask = 0xFFFFFFFF
-        state.passed = state.resumed = -1
+        state.passed = state.resumed = state.repeating = -1
         state.limit = state.event_deadline = NEVER
         state.cost_trap = profile.trap_cost
         state.has_sep = profile.has_sep
@@ -233,9 +233,9 @@ class Cpu:
             self.blocks.clear()
 
     def _drop_code(self, frame: int, use: int) -> None:
-        """Writing through Unicorn what already stands there makes it drop its translations of a frame."""
+        """Make Unicorn forget what it translated from a frame that is used so."""
         view = paging.READ_WRITE_EXECUTE if use & Frame.MIXED else paging.READ_EXECUTE
-        self.uc.mem_write(view + frame * PAGE, self.ram.read(frame * PAGE, PAGE))
+        paging.drop_frame.ctypes(self._user, view + frame * PAGE)
 
     def _change_use(self, frame: int) -> None:
         """A store met a frame from which code was fetched: data again, or, if that happens often, both."""

@@ -83,9 +83,9 @@ TRIPLE_FAULT, TASK_GATE, UNSUPPORTED = int(Stop.TRIPLE_FAULT), int(Stop.TASK_GAT
 
 @compiled
 def eflags(s: State) -> int:
-    """EFLAGS whole: Unicorn keeps the arithmetic flags elsewhere until asked."""
+    """EFLAGS whole but for RF: Unicorn keeps the arithmetic flags elsewhere until asked, and clears RF late."""
     call_reg_read(s.reg_read, s.uc, UC_X86_REG_EFLAGS, s.scratch)
-    return load32(s.scratch)
+    return load32(s.scratch) & ~RF
 
 
 @compiled
@@ -312,6 +312,9 @@ def deliver_event(user: Any, vector: int, error: int, kind: int, restart: int) -
         s.examine = REAL
         return UNSUPPORTED
     store32(s.env + OLD_EXCEPTION, -1)
+    if s.repeating == load64(s.env + CS + BASE) + load32(s.env + EIP) & 0xFFFFFFFF:
+        s.instructions -= 1                 # between two iterations of REP: it counts when it goes on
+    s.repeating = -1
     while True:
         s.traps[vector] += 1
         result = enter(s, vector, error, kind)

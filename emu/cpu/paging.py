@@ -11,13 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 from numba import types
-from unicorn.unicorn_const import UC_CTL_IO_WRITE, UC_CTL_TLB_FLUSH
+from unicorn.unicorn_const import UC_CTL_IO_WRITE, UC_CTL_TB_REMOVE_CACHE, UC_CTL_TLB_FLUSH
 
 from emu.cpu.layout import CR0, CR3, CR4, HF_CPL, HFLAGS
 from emu.cpu.native import (
     address_of,
     call_ctl,
-    call_mem_write,
+    call_ctl_range,
     callback,
     compiled,
     load8,
@@ -37,6 +37,7 @@ DEVICES = 3 << 32               # physical addresses outside RAM: every access c
 PAGE_MASK = 0xFFFFF000
 FETCH, WRITE, READ = 18, 17, 16     # UC_MEM_FETCH, UC_MEM_WRITE, UC_MEM_READ
 TLB_FLUSH = UC_CTL_TLB_FLUSH | UC_CTL_IO_WRITE << 30
+REMOVE_CACHE = UC_CTL_TB_REMOVE_CACHE | 2 << 26 | UC_CTL_IO_WRITE << 30     # of two arguments
 RIGHTS = PTE_P | PTE_W | PTE_U | PTE_D
 MIXED_CODE = 1 << 19                # in `code_frames`: fetched from a mixed frame, so compare the bytes
 
@@ -48,6 +49,25 @@ WRITTEN, FETCHED, MIXED = (int(use) for use in Frame)
 def flush_unicorn(s: State) -> None:
     """Make Unicorn ask again for every page."""
     call_ctl(s.ctl, s.uc, TLB_FLUSH)
+
+
+@compiled
+def drop_code(s: State, address: int, size: int) -> None:
+    """Drop what Unicorn translated from bytes at one of its physical addresses, all in one page.
+
+    Unicorn takes a linear address and asks the fill hook what is there; `dropping` is the answer.
+    """
+    flush_unicorn(s)
+    s.dropping = address & ~0xFFF
+    call_ctl_range(s.ctl, s.uc, REMOVE_CACHE, address & 0xFFF, (address & 0xFFF) + size)
+    s.dropping = 0
+    flush_unicorn(s)
+
+
+@callback(types.void(types.voidptr, types.int64))
+def drop_frame(user: Any, address: int) -> None:
+    """`drop_code` for a whole frame, from Python."""
+    drop_code(record(user), address, 0x1000)
 
 
 @compiled
@@ -72,10 +92,9 @@ def write_physical(s: State, physical: int, value: int, size: int) -> None:
     use = s.frames + (physical >> 12)
     if load8(use) & FETCHED:
         store8(use, MIXED)
-        flush_unicorn(s)
-    if load8(use) & MIXED:
-        store64(s.scratch, value)
-        call_mem_write(s.mem_write, s.uc, READ_WRITE_EXECUTE + physical, s.scratch, size)
+        drop_code(s, READ_EXECUTE + (physical & PAGE_MASK), 0x1000)
+    elif load8(use) & MIXED:
+        drop_code(s, READ_WRITE_EXECUTE + physical, size)
 
 
 @compiled
@@ -239,8 +258,9 @@ def fill(s: State, linear: int, kind: int) -> tuple[int, int]:
         store32(s.code_frames + (linear >> 12) * 4, frame)
         return READ_EXECUTE + physical, 4
     writable = entry & PTE_D and (entry & PTE_W or (not user and not load32(s.env + CR0) & CR0_WP))
-    if use & MIXED:
-        return READ_WRITE_EXECUTE + physical, 3 if writable else 1
+    if use & MIXED:                     # executable too: Unicorn watches no stores to a page that is not
+        store32(s.code_frames + (linear >> 12) * 4, frame | MIXED_CODE)
+        return READ_WRITE_EXECUTE + physical, 7 if writable else 5
     if use & FETCHED:
         if write:
             s.fill = WRITE_FETCHED
@@ -256,7 +276,10 @@ def fill(s: State, linear: int, kind: int) -> tuple[int, int]:
 def on_tlb_fill(handle: Any, page: int, kind: int, entry: Any, user: Any) -> bool:
     """UC_HOOK_TLB_FILL: `page` is linear; `entry` is uc_tlb_entry (u64 frame address, u32 rights)."""
     s = record(user)
-    address, rights = fill(s, types.int64(page) & 0xFFFFFFFF, types.int64(kind))
+    if s.dropping:
+        address, rights = s.dropping, 4
+    else:
+        address, rights = fill(s, types.int64(page) & 0xFFFFFFFF, types.int64(kind))
     result: int = address_of(entry)  # type: ignore[call-arg]
     store64(result, address)
     store32(result + 8, rights)

@@ -10,7 +10,7 @@ from unicorn import Uc
 from unicorn import x86_const as uc_x86
 
 from emu.cpu import layout
-from emu.cpu.x86 import EFLAGS_FIXED, Register, Segment
+from emu.cpu.x86 import EFLAGS_FIXED, RF, Register, Segment
 
 GENERAL = tuple(register.name.lower() for register in Register)
 CONTROL = {"cr0": layout.CR0, "cr2": layout.CR2, "cr3": layout.CR3, "cr4": layout.CR4, "dr6": layout.DR6}
@@ -47,7 +47,7 @@ class Registers:
         if name == "eip":
             return self._word(layout.EIP)
         if name == "eflags":
-            return int(self._uc.reg_read(uc_x86.UC_X86_REG_EFLAGS))
+            return int(self._uc.reg_read(uc_x86.UC_X86_REG_EFLAGS)) & ~RF     # which Unicorn clears late
         if name in CONTROL:
             return self._word(CONTROL[name])
         if name in SELECTORS:

@@ -106,6 +106,7 @@ class State(ctypes.Structure):
         "io_cycle",             # the clock at which the device access under way happens
         "passed",               # linear address of an examined instruction that may run, once; -1
         "resumed",              # linear address of the instruction that a run begins with: no breakpoint there; -1
+        "repeating",            # linear address of a REP string instruction that has begun and may go on; -1
         "flush_tlb",            # 1: the block just run changes CR0, CR3, CR4 or a translation
         "starts",               # address of i32: offset of each instruction in its block
         "costs",                # address of i32: cycles from the start of the block to each instruction
@@ -118,6 +119,7 @@ class State(ctypes.Structure):
         "ram",                  # address of RAM
         "ram_size",             # bytes
         "a20_mask",             # physical addresses are ANDed with this
+        "dropping",             # what the fill hook answers while translations are being dropped; 0 otherwise
         "fill",                 # Fill
         "fill_kind",            # the access that was refused: Unicorn's 16 read, 17 write, 18 fetch
         "fill_frame",           # its frame
@@ -133,7 +135,7 @@ class State(ctypes.Structure):
         "uc",                   # the engine's handle
         "cpu",                  # address of its CPU object
         "invalid_address",      # address of u64: the linear address of a refused access
-        "emu_start", "emu_stop", "reg_read", "mem_write", "ctl",    # addresses of its functions
+        "emu_start", "emu_stop", "reg_read", "ctl",    # addresses of its functions
         "self",                 # address of this record
         "attend",               # address of account.attend
         "deliver",              # address of delivery.deliver_event

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
 from typing import get_type_hints
 
 CYCLES = "cycles"                   # of the processor's clock
@@ -116,7 +115,6 @@ def part(phrase: str, section: type, *, optional: bool = False, kinds: tuple[Kin
     return Term(phrase, section, optional=optional, kinds=kinds)
 
 
-@cache
 def terms(section: type) -> dict[str, Term]:
     """The keys of a section, in order: its fields are annotated with their terms."""
     return {name: hint.__metadata__[0] for name, hint in get_type_hints(section, include_extras=True).items()}

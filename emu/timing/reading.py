@@ -128,14 +128,14 @@ class Reader:
         return value, source
 
     def _cite(self, key: str, source: Source) -> None:
-        """A certainty that rests on a document needs one."""
-        if source.certainty.cites:
-            name = source.text.partition(":")[0]
-            if name not in self.documents:
-                refuse(self.path, f"{key}.source",
-                       f"{shown(source.text)}: {source.certainty.value} demands \"document: place\", the document one "
-                       f"of [documents]; {allowed(name, list(self.documents))}")
+        """A certainty that rests on a document needs one; any other source may name one."""
+        name = source.text.partition(":")[0]
+        if name in self.documents:
             self.cited.add(name)
+        elif source.certainty.cites:
+            refuse(self.path, f"{key}.source",
+                   f"{shown(source.text)}: {source.certainty.value} demands \"document: place\", the document one of "
+                   f"[documents]; {allowed(name, list(self.documents))}")
 
 
 def _phrase(term: Term) -> str:

@@ -16,7 +16,7 @@ DECODED_EARLY = (Kind.P5, Kind.P6, Kind.K7)     # what has a cache of instructio
 class Pipeline:
     """How many instructions or micro-ops pass per cycle."""
 
-    issue_width: Annotated[Number, count("instructions (P5) or micro-ops that begin in a cycle", 1, 16)]
+    issue_width: Annotated[Number, count("instructions (P5) or micro-ops begun in a cycle", 1, 16)]
     fetch_bytes: Annotated[Number | None, count("code bytes fetched in a cycle", 1, 64, "bytes", kinds=DECODED_EARLY)]
     prefix: Annotated[Number | None, number("decoding each prefix", high=16, kinds=P5)]
     agi: Annotated[Number | None, number("waiting for an address register that the cycle before wrote", high=16,
@@ -42,7 +42,7 @@ class InstructionCost:
     """A class of instructions. All operands ready, code and data in the first caches."""
 
     latency: Annotated[Number | None, number("from operands to result", high=10_000, optional=True)]
-    throughput: Annotated[Number, number("between two that do not depend on each other", high=10_000)]
+    throughput: Annotated[Number, number("from one to the next that does not depend on it", high=10_000)]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Cache:
     line: Annotated[Number, count("line", 8, 256, "bytes")]
     sector: Annotated[Number | None, count("bytes read from memory at a miss, if more than a line", 8, 512, "bytes",
                                            optional=True)]
-    latency: Annotated[Number, number("from address to data at a hit, the first cache's included", high=1000)]
+    latency: Annotated[Number | None, number("from address to data at a hit", high=1000, optional=True)]
     write: Annotated[Word, word("what a store does", "back", "back-no-allocate", "through", "through-no-allocate",
                                 "read-only")]
 

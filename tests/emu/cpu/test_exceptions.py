@@ -21,6 +21,7 @@ from machine_code import (
     INTERRUPT,
     KERNEL_DATA,
     PRESENT,
+    TO_RING_3,
     TRAP,
     USER_STACK,
     BareMachine,
@@ -323,6 +324,34 @@ def test_icebp_leaves_dr6_bs_alone(ring: int) -> None:
     assert not bare.registers.dr6 & DR6_BS
 
 
+# Instruction breakpoints
+
+
+@pytest.mark.parametrize("enter", ["jmp start", TO_RING_3.format("start")])
+def test_an_instruction_breakpoint_is_reported_before_the_instruction(enter: str) -> None:
+    """As a fault, but with RF clear: the handler sets it to get past (section 15.3.1.1)."""
+    bare = BareMachine(f"mov eax, here; mov dr0, eax; mov eax, 0x402; mov dr7, eax; {enter}; start: nop; here: inc ebx")
+    bare.run(until="start")
+    before = bare.machine.cpu.state.instructions
+    result = bare.run(until=bare.handler(Vector.DB))
+    assert result.instructions - before == 1
+    trap = bare.trap()
+    assert (trap.vector, trap.eip, bare.registers.ebx, trap.eflags & RF) == (Vector.DB, bare.address("here"), 0, 0)
+    assert bare.registers.dr6 & (DR6_BS | 0xF) == 1
+
+
+def test_a_handler_that_sets_rf_gets_past_an_instruction_breakpoint() -> None:
+    bare = BareMachine(f"""
+        mov eax, there; mov dr0, eax; mov eax, 0x402; mov dr7, eax
+    there:
+        inc ecx; jmp end
+    debug:
+        inc ebx; or dword ptr [esp + 8], {RF}; iretd
+    """, handlers={Vector.DB: "debug"})
+    bare.run(until="end")
+    assert (bare.registers.ebx, bare.registers.ecx) == (1, 1)
+
+
 # Division
 
 
@@ -344,6 +373,7 @@ def test_the_most_negative_dividend_by_minus_one_is_a_divide_error(source: str, 
 
 
 @pytest.mark.parametrize(("edx", "eax", "ecx", "quotient", "remainder"), [
+    (0x80000000, 0, 0xFFFFFFFF, None, None),
     (0x80000000, 0, 0x80000000, None, None),
     (0xC0000000, 0, 0x80000000, None, None),
     (0xC0000000, 1, 0x80000000, 0x7FFFFFFF, 0x80000001),

@@ -120,6 +120,17 @@ def test_an_interrupt_at_any_cycle_comes_there_and_changes_nothing(name: str, ri
         assert outcome(bare) == outcome(plain), f"at cycle {cycle}"
 
 
+@pytest.mark.parametrize("done", range(7))
+def test_an_interrupt_within_a_string_instruction_comes_between_iterations(done: int) -> None:
+    bare = BareMachine(f"mov edi, {DATA}; mov ecx, 5; cld; here: rep stosb; after: nop; nop", ring=3, flags=IF)
+    bare.start_pic()
+    raise_at(bare, 3 + done)
+    trap = bare.trap()
+    place = bare.address("here") if done < 5 else bare.address("after") + done - 5
+    assert (trap.vector, trap.eip) == (VECTOR, place)
+    assert (bare.registers.ecx, bare.registers.edi) == (max(5 - done, 0), DATA + min(done, 5))
+
+
 def test_two_interrupts_at_any_two_cycles_change_nothing() -> None:
     source = SNIPPETS["a loop"]
     plain = interrupted(source)
