@@ -34,7 +34,8 @@ def commands(page: Path) -> list[tuple[str, str]]:
 def matches(shown: str, printed: str) -> bool:
     """Whether output is as shown."""
     parts = [r"(?:.*\n)*?" if line == "..." else re.escape(line) + r"\n" for line in shown.splitlines()]
-    return re.fullmatch("".join(parts), printed if printed.endswith("\n") or not printed else printed + "\n") is not None
+    whole = printed if printed.endswith("\n") or not printed else printed + "\n"
+    return re.fullmatch("".join(parts), whole) is not None
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -61,3 +62,14 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_index_lists_every_page() -> None:
+    listed = set(re.findall(r"\]\(([\w-]+\.md)\)", (ROOT / "docs" / "index.md").read_text()))
+    assert listed == {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+
+
+def test_the_targets_of_make_that_are_shown_exist() -> None:
+    shown = set(re.findall(r"\bmake ([a-z]+)$", (ROOT / "README.md").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert shown and shown <= targets

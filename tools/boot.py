@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from emu.result import Reason
 from tools.arguments import DEFAULT_IMAGE, complete_cpu, complete_image
 from tools.exit_codes import ExitCode, exit_code
 from tools.messages import first_start, say
@@ -108,7 +109,7 @@ def _run(machine: Machine, limits: dict[str, int | None], has_input: bool, as_js
         except OSError as error:                            # of a console
             raise click.ClickException(f"{error.filename}: {_reason(error)}") from None
         seconds = time.perf_counter() - started
-    status = signals.received or exit_code(result)
+    status = (signals.received if result.reason == Reason.STOPPED else None) or exit_code(result)
     if as_json:
         click.echo(report.as_json(machine, result, status, seconds))
     elif text := report.in_words(machine, result, status):

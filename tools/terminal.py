@@ -15,6 +15,7 @@ from tools.exit_codes import ExitCode
 
 INPUT, LOCAL, CHARACTERS = 0, 3, 6      # indices into what termios.tcgetattr gives
 DISABLED = b"\0"                        # a control character that does nothing (POSIX: _POSIX_VDISABLE)
+AGAIN = 0.05                            # seconds after which a request to stop is repeated
 
 SIGNALS = {
     signal.SIGINT: ExitCode.INTERRUPTED,
@@ -24,7 +25,10 @@ SIGNALS = {
 
 
 class StopSignals:
-    """While it is entered, a signal stops the machine before its next instruction; a second one ends at once."""
+    """While it is entered, a signal stops the machine before its next instruction; a second one ends at once.
+
+    A request that meets the machine between two native runs may get lost there, so it is repeated until it is heard.
+    """
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -32,12 +36,14 @@ class StopSignals:
         self.received: ExitCode | None = None       # of the signal that came
 
     def __enter__(self) -> StopSignals:
+        self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._stop_again)
         for number in SIGNALS:
             if signal.getsignal(number) != signal.SIG_IGN:      # nohup: stay deaf
                 self._before[number] = signal.signal(number, self._stop)
         return self
 
     def __exit__(self, *_: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -45,6 +51,10 @@ class StopSignals:
         if self.received:
             raise KeyboardInterrupt
         self.received = SIGNALS[signal.Signals(number)]
+        signal.setitimer(signal.ITIMER_REAL, AGAIN, AGAIN)
+        self._machine.stop()
+
+    def _stop_again(self, number: int, _: FrameType | None) -> None:
         self._machine.stop()
 
 

@@ -28,7 +28,7 @@ def bench(as_json: bool, quick: bool) -> None:
     """Measure how fast the machine is on this computer.
 
     The ratios compare it with Unicorn alone, which runs the same machine code with its own MMU and without hooks. All
-    is measured in one run, the things to compare in turns; the best turn counts.
+    is CPU time, measured in one run, the things to compare in turns; the best turn counts.
     """
     first_start()
     groups = []

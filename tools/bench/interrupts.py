@@ -7,7 +7,7 @@ from emu.result import Reason
 from tools.bench import system
 from tools.bench.rig import MEMORY, PROFILE, Figure, Group, best, image
 
-GOAL = 50_000               # interrupts per second of the host
+GOAL = 50_000               # interrupts per second of CPU time
 COUNT = 4                   # periods of the 8254's crystal between two of them: 335 cycles of 10 ns
 CYCLES = 250_000            # of one run: some milliseconds
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tools.bench.rig import Figure, Group, Race
 
 GOAL = 3.0                          # times bare Unicorn's speed
-ITERATIONS = 100_000                # of one run: some milliseconds
+ITERATIONS = 20_000                 # of one run: some milliseconds
 WORDS = 5                           # words that one iteration adds
 PER_WORD, PER_LOOP = 5, 5           # instructions
 VECTOR = 0x4000                     # size of each of the three vectors, bytes; they lie one behind the other

@@ -23,7 +23,7 @@ PROFILE = "unit"                # the benchmarks' processor: one cycle an instru
 BASE = 0x100000                 # where their code lies, physical and linear
 MEMORY = 16 << 20               # their RAM, bytes
 RESULTS = {"eax": uc_x86.UC_X86_REG_EAX, "ebx": uc_x86.UC_X86_REG_EBX}     # registers in which a race's results end up
-SECONDS = 1.0                   # that a measurement is repeated for
+SECONDS = 1.0                   # of CPU time that a measurement is repeated for
 QUICK_SECONDS = 0.1             # the same in a hurry
 LEAST_TURNS = 5                 # repetitions at least, however long they take
 
@@ -98,20 +98,20 @@ class Race:
 
 
 def best(runs: Sequence[Callable[[], None]], quick: bool) -> list[float]:
-    """The least host seconds of each of `runs`, which last some milliseconds.
+    """The least CPU seconds of each of `runs`, which last some milliseconds.
 
-    They take turns many times, so that what else the computer does meets all of them, and none at its best turn. The
-    first turn is a warm-up.
+    CPU time, because what else the computer does takes none of it; and many turns, which alternate, because it still
+    slows all of them down, but none at its best turn. The first turn is a warm-up.
     """
     least = [float("inf")] * len(runs)
     for run in runs:
         run()
-    end = time.perf_counter() + (QUICK_SECONDS if quick else SECONDS) * len(runs)
+    end = time.process_time() + (QUICK_SECONDS if quick else SECONDS) * len(runs)
     turns = 0
-    while turns < LEAST_TURNS or time.perf_counter() < end:
+    while turns < LEAST_TURNS or time.process_time() < end:
         turns += 1
         for index, run in enumerate(runs):
-            started = time.perf_counter()
+            started = time.process_time()
             run()
-            least[index] = min(least[index], time.perf_counter() - started)
+            least[index] = min(least[index], time.process_time() - started)
     return least

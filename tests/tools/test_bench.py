@@ -1,0 +1,112 @@
+"""`trapline bench`: it measures what it says, and shows it to people and programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tools.bench import boot, command, compute, crossings, interrupts, memory, rig
+
+Trapline = Callable[..., Any]       # the fixture `trapline`
+
+GROUPS = {"compute": compute.measure, "memory": memory.measure, "int": crossings.measure_int,
+          "sysenter": crossings.measure_sysenter, "irq": interrupts.measure, "boot": boot.measure}
+
+
+@pytest.fixture(autouse=True)
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As few and as short turns as possible."""
+    monkeypatch.setattr(rig, "QUICK_SECONDS", 0)
+    monkeypatch.setattr(rig, "LEAST_TURNS", 1)
+    monkeypatch.setattr(boot, "QUICK_REPETITIONS", 1)
+    monkeypatch.setattr(compute, "INSTRUCTIONS", 560_000)
+
+
+def test_the_table_shows_every_figure_with_its_goal_and_what_was_run(trapline: Trapline) -> None:
+    ended = trapline("bench", "--quick")
+    assert (ended.status, ended.err) == (0, "")
+    for figure in ("compute.ratio_to_unicorn", "memory.ratio_to_unicorn", "int.round_trips_per_second",
+                   "sysenter.round_trips_per_second", "irq.per_second", "boot.cpu_seconds"):
+        line = next(line for line in ended.out.splitlines() if line.startswith(figure))
+        assert line.endswith((": met", ": not met"))
+    assert "15 of 30 instructions load or store" in ended.out
+    assert "ratio_to_unicorn by_block_length: 7 " in ended.out
+
+
+def test_the_report_has_the_same_numbers_by_name(trapline: Trapline) -> None:
+    report = json.loads(trapline("bench", "--quick", "--json").out)
+    assert set(report) == {"host", *GROUPS, "goals"}
+    assert set(report["compute"]["by_block_length"]) == {"7", "14", "28", "56"}
+    assert set(report["boot"]) == {"cpu_seconds", "python_seconds", "import_seconds", "load_seconds", "run_seconds"}
+    for name, goal in report["goals"].items():
+        group, figure = name.split(".")
+        value = report[group][figure]
+        assert value > 0
+        assert goal["is_met"] == (value <= goal["goal"] if name == "boot.cpu_seconds" else value >= goal["goal"])
+
+
+def test_a_goal_is_a_limit_from_below_or_above() -> None:
+    assert rig.Figure("f", 2.0, 2.0).is_met and not rig.Figure("f", 1.9, 2.0).is_met
+    assert rig.Figure("f", 2.0, 2.0, at_most=True).is_met and not rig.Figure("f", 2.1, 2.0, at_most=True).is_met
+
+
+def test_the_groups_are_measured_in_the_order_of_the_table() -> None:
+    assert command._groups() == GROUPS
+
+
+@pytest.mark.parametrize("length", compute.LENGTHS)
+def test_the_compute_loop_is_one_block_of_the_length_it_claims(length: int) -> None:
+    race = rig.Race(compute.source(length, 10), 3 + length * 10)
+    race.run(quick=True)
+    assert race.machine.cpu.state.instructions % race.instructions == 0
+
+
+def test_the_compute_loop_is_xorshift_and_fnv() -> None:
+    race = rig.Race(compute.source(26, 4), 3 + 26 * 4)                  # two whole rounds in each iteration
+    race.run(quick=True)
+    x, h = 2463534242, 2166136261
+    for _ in range(8):
+        for shift in (13, -17, 5):
+            x ^= (x << shift if shift > 0 else x >> -shift) & 0xFFFFFFFF
+        h = (h ^ x) * 16777619 & 0xFFFFFFFF
+        h = (h << 7 | h >> 25) & 0xFFFFFFFF
+    assert (race.machine.cpu.registers.eax, race.machine.cpu.registers.ebx) == (x, h)
+
+
+def test_half_of_the_memory_loop_s_instructions_access_memory() -> None:
+    lines = [line.strip() for line in memory.source().split(".Lagain:")[1].split("stop:")[0].splitlines()]
+    loop = [line for line in lines if line]
+    assert len(loop) == 30
+    assert sum("[" in line for line in loop) == 15
+
+
+def test_a_race_whose_sides_disagree_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    race = rig.Race(compute.source(7, 10), 3 + 70)
+    monkeypatch.setattr(race, "_run_bare", lambda: None)
+    with pytest.raises(RuntimeError, match="different values in eax"):
+        race.run(quick=True)
+
+
+def test_code_that_runs_otherwise_than_claimed_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="ended otherwise"):
+        rig.Race(compute.source(7, 10), 99).run(quick=True)
+
+
+def test_turns_alternate_and_the_best_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[str] = []
+    now = [0.0]
+    lasts = {"a": iter((9.0, 3.0, 1.0, 2.0)), "b": iter((9.0, 5.0, 6.0, 4.0))}
+    monkeypatch.setattr("time.process_time", lambda: now[0])
+    monkeypatch.setattr(rig, "LEAST_TURNS", 3)
+
+    def run(name: str) -> Callable[[], None]:
+        def once() -> None:
+            turns.append(name)
+            now[0] += next(lasts[name])
+        return once
+
+    assert rig.best([run("a"), run("b")], quick=True) == [1.0, 4.0]
+    assert "".join(turns) == "abababab"
