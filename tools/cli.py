@@ -18,6 +18,7 @@ from tools.build import build
 from tools.exit_codes import ExitCode
 from tools.images import images
 from tools.messages import say
+from tools.profiles import profiles
 
 EPILOG = """\b
 Examples:
@@ -39,7 +40,7 @@ def trapline(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (boot, build, images, bench):
+for _command in (boot, build, images, profiles, bench):
     trapline.add_command(_command)
 
 

@@ -7,7 +7,7 @@ may be bare if the table in which it stands has a source and a certainty for all
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from emu.timing.errors import allowed, refuse, shown
@@ -25,7 +25,6 @@ class Reader:
     kind: Kind                      # of the pipeline: which keys there are
     features: tuple[str, ...]       # of CPUID: likewise
     documents: Mapping[str, str]    # what sources may cite, by name
-    cited: set[str] = field(default_factory=set)        # documents cited so far
 
     def keys(self, key: str, value: Any, known: Mapping[str, Term], outer: Source | None = None) -> dict[str, Any]:
         """The figures of table `value`, which has the keys `known`; None for one that is left out.
@@ -128,11 +127,9 @@ class Reader:
         return value, source
 
     def _cite(self, key: str, source: Source) -> None:
-        """A certainty that rests on a document needs one; any other source may name one."""
+        """A certainty that rests on a document needs one."""
         name = source.text.partition(":")[0]
-        if name in self.documents:
-            self.cited.add(name)
-        elif source.certainty.cites:
+        if source.certainty.cites and name not in self.documents:
             refuse(self.path, f"{key}.source",
                    f"{shown(source.text)}: {source.certainty.value} demands \"document: place\", the document one of "
                    f"[documents]; {allowed(name, list(self.documents))}")

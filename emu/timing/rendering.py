@@ -30,10 +30,10 @@ class Row:
 
 
 def describe(profile: Profile) -> str:
-    """The whole profile as text, for a terminal: sections of one line a figure (name, value, what it is, source)."""
+    """The whole profile as text, for a terminal: a line for each figure with name, value, what it is and source."""
     lines = [f"{profile.name}: {profile.description}", "", WITH_FIGURES if profile.timing else f"{TODAY}.", ""]
     nobody = Source("", Certainty.CHOSEN)         # of what needs no source: the description, the vendor
-    lines += _aligned([Row(name, str(value), "", profile.sources.get(name, nobody))
+    lines += _aligned([Row(name, str(value) + " Hz" * (name == "clock"), "", profile.sources.get(name, nobody))
                        for name, value in _identity(profile).items()])
     for name, section in _sections(profile.timing):
         lines += ["", name, *_aligned(list(_rows(section, _terms(name, section))))]
@@ -58,11 +58,21 @@ def as_dict(profile: Profile) -> dict[str, Any]:
 
 
 def _identity(profile: Profile) -> dict[str, Any]:
-    _, ebx, ecx, edx = profile.cpuid[:4]
-    vendor = b"".join(word.to_bytes(4, "little") for word in (ebx, edx, ecx)).decode()
-    return {"description": profile.description, "clock": profile.clock, "vendor": vendor,
-            "signature": f"{profile.cpuid[4]:#x}", "features": " ".join(profile.features),
-            "kind": profile.kind.value}
+    """What stands at the top of the file, as CPUID has it."""
+    basic, extended = profile.cpuid[:4 * profile.basic_leaves], profile.cpuid[4 * profile.basic_leaves:]
+    found = {"description": profile.description, "clock": profile.clock, "kind": profile.kind.value,
+             "vendor": _characters(basic[1], basic[3], basic[2]), "signature": f"{basic[4]:#x}",
+             "features": " ".join(profile.features)}
+    if extended:
+        found["brand"] = _characters(*extended[8:])
+    if len(basic) > 8:
+        found["leaf2"] = " ".join(f"{word:#010x}" for word in basic[8:12])
+    return found
+
+
+def _characters(*words: int) -> str:
+    """The text that CPUID has in some registers."""
+    return b"".join(word.to_bytes(4, "little") for word in words).rstrip(b"\0").decode()
 
 
 def _sections(timing: Timing | None) -> Iterator[tuple[str, Any]]:
@@ -98,8 +108,11 @@ def _rows(section: Any, known: Mapping[str, Term], prefix: str = "", around: str
 def _aligned(rows: list[Row]) -> list[str]:
     """Rows in columns; one without a source ends with its phrase."""
     names, values, phrases = (max(len(getattr(row, key)) for row in rows) + 2 for key in ("name", "value", "phrase"))
-    return [(f"  {row.name:<{names}}{row.value:<{values}}{row.phrase:<{phrases}}"
-             + (f"{row.source.certainty.value:<12}{row.source.text}" if row.source.text else "")).rstrip() for row in rows]
+    lines = []
+    for row in rows:
+        source = f"{row.source.certainty.value:<12}{row.source.text}" if row.source.text else ""
+        lines.append(f"  {row.name:<{names}}{row.value:<{values}}{row.phrase:<{phrases}}{source}".rstrip())
+    return lines
 
 
 def _text(figure: Number | Word, term: Term) -> str:

@@ -164,6 +164,8 @@ def _groups(reader: Reader, values: dict[str, Any], name: str) -> Mapping[str, A
         place = f"{name}[{index}]"
         table = dict(reader.table(place, group))
         classes = table.pop("classes", None)
+        if classes is None:
+            refuse(reader.path, f"{place}.classes", "missing; it is a list of classes of instructions")
         if not isinstance(classes, list):
             refuse(reader.path, f"{place}.classes", f"{shown(classes)}: must be a list of classes of instructions")
         value = reader.figure(place, table, term, None)
