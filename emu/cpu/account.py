@@ -32,9 +32,10 @@ from emu.cpu.blocks import (
     index_in,
     slot_of,
 )
-from emu.cpu.layout import EFLAGS, HF_CPL, HF_CS32, HF_INHIBIT_IRQ, HFLAGS
+from emu.cpu.delivery import CS, ESP, SS
+from emu.cpu.layout import BASE, EFLAGS, HF_CPL, HF_CS32, HF_INHIBIT_IRQ, HFLAGS
 from emu.cpu.native import call_attend, call_emu_stop, callback, compiled, load8, load16, load32, load64
-from emu.cpu.paging import flush_unicorn
+from emu.cpu.paging import flush_unicorn, read_linear
 from emu.cpu.state import Examine, State, Stop, record
 from emu.cpu.x86 import IF, IOPL_SHIFT, VM, Register
 
@@ -42,6 +43,7 @@ SPLIT, EVENT, INTERRUPT, LIMIT = int(Stop.SPLIT), int(Stop.EVENT), int(Stop.INTE
 BREAKPOINT, NEW_BLOCK, EXAMINE = int(Stop.BREAK), int(Stop.NEW_BLOCK), int(Stop.EXAMINE)
 COMPARE, REPEAT, GUARDED = int(Special.COMPARE), int(Special.REPEAT), int(Special.GUARD)
 BREAK, FLUSH, COUNT16 = int(Special.BREAK), int(Special.FLUSH), int(Special.COUNT16)
+JUMP, CALL = int(Special.JUMP), int(Special.CALL)
 PORT, FAR, DIVIDE, ICEBP, UNKNOWN, ILLEGAL, MSR, BEGIN = (int(guard) for guard in list(Guard)[1:])
 EXAMINE_PORT, FAR_TRANSFER = int(Examine.PORT), int(Examine.FAR_TRANSFER)
 DIVISION, EXAMINE_ICEBP = int(Examine.DIVISION), int(Examine.ICEBP)
@@ -57,6 +59,8 @@ def arm(s: State) -> None:
     """Set the cycle at which the block hook looks closer: at once while something is in suspense."""
     if s.intr or s.flush_tlb or s.step_allow or s.stepping or s.reason or s.repeating >= 0:
         s.deadline = 0
+    elif s.block and load16((s.block & ~PART) + FLAGS) & COMPARE:
+        s.deadline = 0                                  # the block may modify itself
     else:
         s.deadline = s.event_deadline
 
@@ -86,6 +90,8 @@ def charge(s: State, slot: int, first: int, count: int) -> None:
     s.instructions += count
     if load16(slot + FLAGS) & REPEAT and first + count == load16(slot + COUNT):
         s.repeating = last_address(s, slot)
+        s.repeat_count = repeat_count(s, slot)
+    if load16(slot + FLAGS) & (COMPARE | REPEAT):
         s.deadline = 0
 
 
@@ -150,24 +156,38 @@ def is_changed(s: State, slot: int, pc: int, size: int) -> bool:
 
 @compiled
 def undo_self_modified(s: State, pc: int, size: int) -> None:
-    """A store into the running block: Unicorn leaves it and runs the storing instruction again, as a block of one.
-
-    The last instruction of a block is left out: coming to it again is what a loop does.
-    """
+    """A store into the running block: Unicorn leaves it and runs the storing instruction again, as a block of one."""
     slot = s.block & ~PART
-    if slot and load16(slot + FLAGS) & COMPARE:
-        index = index_in(s, slot, pc - (load64(slot + KEY) & 0xFFFFFFFF))
-        _, instructions = started(s)
-        if index + 1 < load16(slot + COUNT) and index < s.instructions - instructions:
-            at = s.starts + (load32(slot + POOL) + index) * 4
-            if load32(at + 4) - load32(at) == size:
-                rewind(s, pc)
+    if not slot or not load16(slot + FLAGS) & COMPARE:
+        return
+    index = index_in(s, slot, pc - (load64(slot + KEY) & 0xFFFFFFFF))
+    _, instructions = started(s)
+    if index >= s.instructions - instructions:          # not one of those that have been charged
+        return
+    at = s.starts + (load32(slot + POOL) + index) * 4
+    if load32(at + 4) - load32(at) != size:
+        return
+    if index + 1 == load16(slot + COUNT) and comes_again(s, slot, pc + size):
+        return
+    rewind(s, pc)
 
 
 @compiled
-def is_over(s: State, slot: int) -> bool:
-    """True if the REP instruction in this block has no iteration left."""
-    return load32(s.env + ECX) & (0xFFFF if load16(slot + FLAGS) & COUNT16 else 0xFFFFFFFF) == 0
+def comes_again(s: State, slot: int, behind: int) -> bool:
+    """True if the last instruction of a block, which ends at `behind`, has run and led to itself."""
+    flags = load16(slot + FLAGS)
+    if flags & REPEAT:
+        return repeat_count(s, slot) != s.repeat_count
+    if flags & CALL:
+        pushed = read_linear(s, load64(s.env + SS + BASE) + load32(s.env + ESP), 2)
+        return pushed == behind - load64(s.env + CS + BASE) & 0xFFFF
+    return flags & JUMP != 0
+
+
+@compiled
+def repeat_count(s: State, slot: int) -> int:
+    """The count register of the REP instruction in a block."""
+    return load32(s.env + ECX) & (0xFFFF if load16(slot + FLAGS) & COUNT16 else 0xFFFFFFFF)
 
 
 @compiled
@@ -265,7 +285,7 @@ def look_closer(s: State, pc: int, size: int, key: int, slot: int) -> None:
     if not again:
         s.repeating = -1
     arm(s)
-    if again and is_over(s, slot):
+    if again and repeat_count(s, slot) == 0:            # it was the last: nothing of it runs
         return
     due = what_is_due(s)
     if due and not (again and due == LIMIT):

@@ -49,6 +49,8 @@ class Special(IntFlag):
     BREAK = 8               # has a breakpoint
     FLUSH = 16              # ends by changing CR0, CR3, CR4 or a translation
     COUNT16 = 32            # that REP counts in CX, not in ECX
+    JUMP = 64               # with COMPARE: ends with a jump or return, which may lead to itself
+    CALL = 128              # with COMPARE: ends with a call, which may lead to itself
 
 
 class Guard(IntEnum):
@@ -117,6 +119,14 @@ def repeat_of(instruction: Instruction) -> Special:
         return Special(0)
     short = "[si]" in instruction.operands or "[di]" in instruction.operands
     return Special.REPEAT | Special.COUNT16 if short else Special.REPEAT
+
+
+def jump_of(instruction: Instruction) -> Special:
+    """JUMP, CALL, or neither."""
+    name = instruction.mnemonic.split()[-1]
+    if name in ("call", "lcall"):
+        return Special.CALL
+    return Special.JUMP if name.startswith(("j", "loop", "ret", "iret")) or name == "ljmp" else Special(0)
 
 
 def flushes(instruction: Instruction) -> bool:
@@ -199,6 +209,7 @@ class BlockTable:
         break_at = next((i for i, each in enumerate(instructions) if each.address in self.breakpoints), count)
         flags |= Special.COMPARE if compare else Special(0)
         flags |= repeat_of(instructions[-1])
+        flags |= jump_of(instructions[-1]) if compare else Special(0)
         flags |= Special.GUARD if guard else Special(0)
         flags |= Special.BREAK if break_at < count else Special(0)
         flags |= Special.FLUSH if flushes(instructions[-1]) else Special(0)

@@ -85,6 +85,7 @@ def on_interrupt(handle: Any, vector: int, user: Any) -> None:
     if load32(s.env + EXCEPTION_IS_INT):
         base = load64(s.env + CS + BASE)
         restart = instruction_before(s, linear_eip(s)) - base & 0xFFFFFFFF
+        rewind(s, linear_eip(s))                        # INTO does not end a block
         raise_event(s, number, 0, SOFTWARE, restart)
     elif number == DB:
         if not load64(s.env + DR6) & DR6_BS:            # Unicorn sets it for a single step

@@ -107,6 +107,7 @@ class State(ctypes.Structure):
         "passed",               # linear address of an examined instruction that may run, once; -1
         "resumed",              # linear address of the instruction that a run begins with: no breakpoint there; -1
         "repeating",            # linear address of a REP string instruction that has begun and may go on; -1
+        "repeat_count",         # its count register before the last iteration
         "flush_tlb",            # 1: the block just run changes CR0, CR3, CR4 or a translation
         "starts",               # address of i32: offset of each instruction in its block
         "costs",                # address of i32: cycles from the start of the block to each instruction
