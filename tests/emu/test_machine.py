@@ -276,7 +276,8 @@ def test_the_whole_of_the_largest_memory_is_there(boot: Callable[..., Machine]) 
 
 def test_the_smallest_memory_ends_where_it_says() -> None:
     machine = Machine(memory=1 << 16)
-    machine.ram.write(0x1000, bytes.fromhex("66a1feff0000" "8b1d00000100" "f4"))     # mov ax, [0fffeh]; mov ebx, [10000h]
+    # mov ax, [0fffeh]; mov ebx, [10000h]; hlt
+    machine.ram.write(0x1000, bytes.fromhex("66a1feff0000" "8b1d00000100" "f4"))
     machine.ram.write(0xFFFE, b"\x34\x12")
     machine.cpu.registers.eip = 0x1000
     machine.run()

@@ -46,10 +46,12 @@ CYCLES = 3000               # of each run
 CODE_SIZE = 0x1000          # bytes of random code
 
 # Worth pointing at: every part of the bare machine, page ends, the end of RAM, devices.
-ADDRESSES = (0, 0x1000, 0x1058, 0x2000, 0x3000, 0x8000, 0xBFF0, CODE, CODE + 0xFFE, 0x20000, 0x2FFF0, DATA, DATA + 0xFFD,
+ADDRESSES = (0, 0x1000, 0x1058, 0x2000, 0x3000, 0x8000, 0xBFF0, CODE, CODE + 0xFFE, 0x20000, 0x2FFF0,
+             DATA, DATA + 0xFFD,
              KERNEL_DATA, 0x40000, 0x41000, 0x41040, 0x3FFFFE, 0x400000, 0xF0000000, 0xFFFFFFFE)
 NUMBERS = (0, 1, 2, 7, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
-SELECTORS = (0, 3, 4, 7, 0x08, 0x10, 0x1B, 0x23, 0x28, 0x30, 0x33, 0x39, 0x41, *range(FREE, FREE + 64, 8), FREE + 3, 0xFFFF)
+SELECTORS = (0, 3, 4, 7, 0x08, 0x10, 0x1B, 0x23, 0x28, 0x30, 0x33, 0x39, 0x41, *range(FREE, FREE + 64, 8),
+             FREE + 3, 0xFFFF)
 
 # Instructions by group. Hexadecimal digits stand for themselves; R is a ModR/M byte with what it calls for, /n one
 # with n in its register field; B a byte, W a word, D a doubleword, A an address, S a selector.
@@ -61,23 +63,30 @@ SOUP = {
     "move": "88R 89R 8aR 8bR a0A a1A a2A a3A b0B b8D b9D baA bbA beA bfA bdA bcA c6/0B c7/0D 8dR 91 d7 0f44R 0f94R",
     "stack": "50 58 54 5c 60 61 6660 6aB 68D 68A 8f/0 ff/6 9c 9d 669c c8WB c8W01 c9",
     "branch": "ebB 74B 7fB 0f84D e2B e0B e3B e8D ff/2 ff/4 c3 c2W eb00 e800000000 ebfe e2fe",
-    "string": "a4 a5 aa ab ac ad a6 a7 ae af 66a5 f3a4 f3a5 f3aa f3ab f3ac f3a6 f2a6 f3ae f2ae 67f3a4 67f3ab 66f3a5 f2a5 "
+    "string": "a4 a5 aa ab ac ad a6 a7 ae af 66a5 f3a4 f3a5 f3aa f3ab f3ac f3a6 f2a6 f3ae f2ae 67f3a4 "
+              "67f3ab 66f3a5 f2a5 "
               "6c 6d 6e 6f f36c f36e f36d 67f36f",
     "segment": "8ed0 8ed8 8ec0 8ee0 8ee8 8e/3 8c/3 06 07 1e 1f 16 17 0e 0fa0 0fa1 0fa8 0fa9 c4R c5R 0fb2R 0fb4R 0fb5R "
-               "2ea1A 648bR 658aR 368bR 0f02R 0f03R 0f00/0 0f00/1 0f00/4 0f00/5 66b8S8ed8 66b9S8ec1 66b8S8ed0 66b8S8ee0 "
+               "2ea1A 648bR 658aR 368bR 0f02R 0f03R 0f00/0 0f00/1 0f00/4 0f00/5 66b8S8ed8 66b9S8ec1 "
+               "66b8S8ed0 66b8S8ee0 "
                "68S00001f 68S000017",
     "far": "eaAS 9aAS ff/3 ff/5 cb ca0400 cf 66cf 66cb 66eaWS 68S000068Acb 9c68S000068Acf 66ff/5 0f35 0f34",
     "interrupt": "cc ce cd80 cd20 cd00 cd0e cdB f1 62R 0f0b f4 fa fb fbf4 9c812424000100009d 9c812c24000100009d 9c58",
     "v86": "6a006a006a006a006800200000680010000068023002006800100000cf 6a006a006a006a0068A68D6802000200680010000068Dcf",
-    "port": "e420 e461 e464 ec ed ee ef e680 e643 e640 e621 e5B e7B 66ed 66ef 66baW 66ba2000 66ba4000 66bacf0c 66baf803",
+    "port": "e420 e461 e464 ec ed ee ef e680 e643 e640 e621 e5B e7B 66ed 66ef 66baW 66ba2000 66ba4000 "
+            "66bacf0c 66baf803",
     "system": "0f20c0 0f20d0 0f20d8 0f20e0 0f22c0 0f22d0 0f22d8 0f22e0 0f21R 0f23R 0f21f8 0f23c0 0f23f8 0f01/0 0f01/1 "
-              "0f01/2 0f01/3 0f01/4 0f01/6 0f01/7 0f06 0f08 0f09 0f30 0f32 0f31 0fa2 0f33 0f00/2 0f00/3 0faa 0f24R 0f26R "
+              "0f01/2 0f01/3 0f01/4 0f01/6 0f01/7 0f06 0f08 0f09 0f30 0f32 0f31 0fa2 0f33 0f00/2 0f00/3 "
+              "0faa 0f24R 0f26R "
               "0f01c1 0f01d0 0f01f8 0f01c8 0f01d8 0f01d9 0f05 0f07",
-    "msr": "b974010000 b975010000 b976010000 b9100000000f30 b91b0000000f320f30 b9800000c00f320f30 b9770200000f30 b9D0f30",
-    "x87": "d8R d9R daR dbR dcR ddR deR dfR 9b dbe3 d9/6 dd/6 dd/4 d9/4 d9/5 d9/7 d9e8 def9 dff1 d9f1 d9fa d9fe dbe2 dd/7 "
+    "msr": "b974010000 b975010000 b976010000 b9100000000f30 b91b0000000f320f30 b9800000c00f320f30 "
+           "b9770200000f30 b9D0f30",
+    "x87": "d8R d9R daR dbR dcR ddR deR dfR 9b dbe3 d9/6 dd/6 dd/4 d9/4 d9/5 d9/7 d9e8 def9 dff1 d9f1 "
+           "d9fa d9fe dbe2 dd/7 "
            "df/4 df/6",
     "mmx": "0f6fR 0f7fR 0fefR 0f77 0f60R 0fd5R 0ff7R 0f71/2B 0f6eR 0f7eR",
-    "sse": "0f10R 0f11R 0f28R 0f29R 0f58R 0f5eR 0fc6RB 0fae/0 0fae/1 0fae/2 0fae/3 0fae/7 0faef0 0fc2RB 0f2aR 0f2dR 0f2bR "
+    "sse": "0f10R 0f11R 0f28R 0f29R 0f58R 0f5eR 0fc6RB 0fae/0 0fae/1 0fae/2 0fae/3 0fae/7 0faef0 0fc2RB "
+           "0f2aR 0f2dR 0f2bR "
            "0f18/1 f30f10R f20f10R 660f6fR f30f6fR 660f7fR 660fe7R f20f5aR f30fe6R 660f3800R 660f3a0fRB 0fc3R f30fb8R",
     "prefix": "66 67 f0 f2 f3 26 36 6667 f066 2e3e f2f3 6766f3a5 0f1f/0 f390 90",
     "undefined": "0fff 0fb9R 0f04 0f0a 0fa6R 0fa7R d6 82/0B f6/1B f7/1D fe/7 ff/7 c6/7B 8f/3 0fc7/6 0fae/5 dfe0 c4e200 "
