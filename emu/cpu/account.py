@@ -34,7 +34,7 @@ from emu.cpu.blocks import (
 )
 from emu.cpu.delivery import CS, ESP, SS
 from emu.cpu.layout import BASE, EFLAGS, HF_CPL, HF_CS32, HF_INHIBIT_IRQ, HFLAGS
-from emu.cpu.native import call_attend, call_emu_stop, callback, compiled, load8, load16, load32, load64
+from emu.cpu.native import call_attend, call_emu_stop, callback, compiled, load8, load16, load32, load64, store32
 from emu.cpu.paging import flush_unicorn, read_linear
 from emu.cpu.state import Examine, State, Stop, record
 from emu.cpu.x86 import IF, IOPL_SHIFT, VM, Register
@@ -282,7 +282,9 @@ def look_closer(s: State, pc: int, size: int, key: int, slot: int) -> None:
         stop(s, NEW_BLOCK)
         return
     again = s.repeating == pc and flags & REPEAT != 0   # one more iteration of an instruction that has been counted
-    if not again:
+    if again:
+        store32(s.env + HFLAGS, load32(s.env + HFLAGS) & ~HF_INHIBIT_IRQ)      # the shadow of STI is over
+    else:
         s.repeating = -1
     arm(s)
     if again and repeat_count(s, slot) == 0:            # it was the last: nothing of it runs

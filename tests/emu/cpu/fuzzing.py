@@ -42,7 +42,7 @@ from emu.timing.profile import profiles
 from loader.assembler import assemble
 from loader.linker import link
 
-CYCLES = 3000               # of each run
+CYCLES = 2000               # of each run
 CODE_SIZE = 0x1000          # bytes of random code
 
 # Worth pointing at: every part of the bare machine, page ends, the end of RAM, devices.

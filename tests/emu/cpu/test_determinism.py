@@ -22,7 +22,7 @@ ENOUGH = 100_000_000        # cycles; preempt takes a quarter
 PROGRAM = """
     mov al, 0x11; out 0x20, al; mov al, 0x20; out 0x21, al; mov al, 4; out 0x21, al; mov al, 3; out 0x21, al
     mov al, 0xfe; out 0x21, al; mov al, 0x34; out 0x43, al; mov al, 7; out 0x40, al; mov al, 0; out 0x40, al
-    sti; mov ebx, 30
+    sti; mov ebx, 150
     again: mov byte ptr [changed + 1], bl
     changed: mov al, 0
     mov edx, eax; mov ecx, 40; mov edi, 0x30000; rep stosb; mov eax, edx; xor ecx, ecx

@@ -29,7 +29,7 @@ def fuzz(kind: str, first: int, count: int, timeout: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_random_code_neither_crashes_nor_hangs_the_host(kind: str) -> None:
-    fuzz(kind, 0, 12, timeout=120)
+    fuzz(kind, 0, 6, timeout=240)
 
 
 @pytest.mark.long
