@@ -33,7 +33,7 @@ def progress(text: str) -> None:
 
 def first_start() -> None:
     """Say so if native code must be compiled now, which takes a while."""
-    from emu.cpu import native
+    from emu import native
 
     if native.is_compiled():
         return

@@ -1,15 +1,15 @@
 """The processor: Unicorn executes, everything around it is ours.
 
-How the parts fit together, in reading order:
+How the parts fit together, in reading order (`emu.native` says how native code is written here, `emu.decoding` is
+the way to Capstone):
 
 - `x86`       the architecture's numbers: flags, exceptions, descriptors
 - `layout`    where Unicorn 2.1.4 keeps the live CPU state, checked at start
 - `state`     the one record that native code and Python share
-- `native`    how native code is written here: raw memory, calls by address, compilation and its cache
 - `paging`    address translation and the TLB-fill hook
 - `delivery`  exceptions and interrupts through the guest's IDT
 - `illegal`   opcodes that Unicorn has and the processor has not
-- `blocks`    what a translated block holds: decoding, the block table
+- `blocks`    what a translated block holds, the block table
 - `account`   the block hook: charges a block, or stops in front of what is due
 - `hooks`     the remaining native hooks: traps, invalid opcodes, SYSENTER, RDTSC, CPUID, ports
 - `runner`    the native loop around `uc_emu_start`

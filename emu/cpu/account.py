@@ -34,10 +34,10 @@ from emu.cpu.blocks import (
 )
 from emu.cpu.delivery import CS, ESP, SS
 from emu.cpu.layout import BASE, EFLAGS, HF_CPL, HF_CS32, HF_INHIBIT_IRQ, HFLAGS
-from emu.cpu.native import call_attend, call_emu_stop, callback, compiled, load8, load16, load32, load64, store32
 from emu.cpu.paging import flush_unicorn, read_linear
 from emu.cpu.state import Examine, State, Stop, record
 from emu.cpu.x86 import IF, IOPL_SHIFT, VM, Register
+from emu.native import call_attend, call_emu_stop, callback, compiled, load8, load16, load32, load64, store32
 
 SPLIT, EVENT, INTERRUPT, LIMIT = int(Stop.SPLIT), int(Stop.EVENT), int(Stop.INTERRUPT), int(Stop.LIMIT)
 BREAKPOINT, NEW_BLOCK, EXAMINE = int(Stop.BREAK), int(Stop.NEW_BLOCK), int(Stop.EXAMINE)

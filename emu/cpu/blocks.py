@@ -1,4 +1,4 @@
-"""What a translated block holds: decoding by Capstone, and the table in which the block hook finds it.
+"""What a translated block holds: its instructions, and the table in which the block hook finds it.
 
 A block is decoded once, in Python, when it is first seen; from then on it is one 32-byte entry of a hash table that
 native code searches, plus two numbers per instruction (offset in the block, cycles from its start).
@@ -9,14 +9,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from enum import IntEnum, IntFlag
-from typing import NamedTuple
 
-import capstone
 import numpy as np
 
 from emu.cpu.illegal import is_illegal
-from emu.cpu.native import compiled, load32, load64
 from emu.cpu.state import State
+from emu.decoding import UNKNOWN, Instruction, decode, pad
+from emu.native import compiled, load32, load64
 
 # A table entry, bytes from its start. The key is linear address | frame << 32 | size << 52; an empty entry has key 0.
 KEY = 0                     # i64
@@ -67,16 +66,6 @@ class Guard(IntEnum):
     BEGIN = 8               # must begin a block: elsewhere Unicorn gets the flags wrong
 
 
-class Instruction(NamedTuple):
-    """One decoded instruction."""
-
-    address: int            # linear
-    size: int               # bytes
-    mnemonic: str           # Capstone's, prefixes included
-    operands: str           # Capstone's
-
-
-UNKNOWN = "(bad)"           # mnemonic of what Capstone does not know
 _PORT = frozenset(["in", "out", "insb", "insw", "insd", "outsb", "outsw", "outsd"])
 _FAR = frozenset(["lcall", "ljmp", "retf", "iret", "iretd"])
 _STRING = frozenset(["movs", "stos", "lods", "cmps", "scas", "ins", "outs"])
@@ -86,19 +75,9 @@ _BEGIN = frozenset(["bt", "bts", "btr", "btc", "loope", "loopne"])
 _NO_FLAGS = frozenset(["mov", "movzx", "movsx", "lea", "push", "pop", "xchg", "nop", "cdq", "cwde"])
 _COSTS = Callable[[Sequence[Instruction]], Sequence[int]]
 
-_decoders = {}
-for _width, _mode in ((32, capstone.CS_MODE_32), (16, capstone.CS_MODE_16)):
-    _decoders[_width] = capstone.Cs(capstone.CS_ARCH_X86, _mode)
-
-
-def decode(code: bytes, address: int, bits: int = 32) -> list[Instruction]:
-    """The instructions in `code` at linear `address`; what Capstone does not know ends the list."""
-    return [Instruction(*row) for row in _decoders[bits].disasm_lite(code, address)]
-
-
 def guard_of(instruction: Instruction) -> Guard:
     """What must be looked at before this instruction runs."""
-    name = instruction.mnemonic.split()[-1]
+    name = instruction.name
     if name in _PORT:
         return Guard.PORT
     if name in _FAR or (name in ("call", "jmp") and instruction.operands.startswith("ptr ")):
@@ -123,7 +102,7 @@ def repeat_of(instruction: Instruction) -> Special:
 
 def jump_of(instruction: Instruction) -> Special:
     """JUMP, CALL, or neither."""
-    name = instruction.mnemonic.split()[-1]
+    name = instruction.name
     if name in ("call", "lcall"):
         return Special.CALL
     return Special.JUMP if name.startswith(("j", "loop", "ret", "iret")) or name == "ljmp" else Special(0)
@@ -189,13 +168,7 @@ class BlockTable:
     def add(self, key: int, code: bytes, compare: bool) -> None:
         """Decode a block and enter it; `compare`: its bytes are to be checked at every run."""
         address, bits = key & 0xFFFFFFFF, 16 if key & CODE16 else 32
-        instructions = decode(code, address, bits)
-        known = sum(instruction.size for instruction in instructions)
-        if known > len(code):                       # Unicorn ends a block inside what Capstone took for one
-            known -= instructions.pop().size
-        if known < len(code):                       # what comes behind it is decoded once it has run by itself
-            instructions += [Instruction(address + known, len(code) - known, UNKNOWN, ""),
-                             Instruction(address + len(code), 0, UNKNOWN, "")]
+        instructions = pad(decode(code, address, bits), code, address)
         count = len(instructions)
         if self._used * 2 >= ENTRIES or self._pool + count + 1 > POOL_SIZE or self._bytes + len(code) > CODE_SIZE:
             self.clear()
@@ -237,7 +210,7 @@ class BlockTable:
             guard = guard_of(instruction)
             if instruction.size and is_illegal(code[at:at + instruction.size], bits, self._features):
                 guard = Guard.ILLEGAL
-            elif flags_changed and instruction.mnemonic.split()[-1] in _BEGIN:
+            elif flags_changed and instruction.name in _BEGIN:
                 guard = Guard.BEGIN
             if guard:
                 guards.append((index, guard))

@@ -35,7 +35,6 @@ from emu.cpu.layout import (
     SELECTOR,
     TR,
 )
-from emu.cpu.native import call_deliver, call_reg_read, callback, compiled, load32, load64, store32, store64
 from emu.cpu.paging import read_linear, write_linear
 from emu.cpu.state import Mode, State, Stop, record
 from emu.cpu.x86 import (
@@ -71,6 +70,7 @@ from emu.cpu.x86 import (
     Segment,
     Vector,
 )
+from emu.native import call_deliver, call_reg_read, callback, compiled, load32, load64, store32, store64
 
 FAULT, TRAP, SOFTWARE, EXTERNAL = range(4)     # what an event is: decides RF in the frame, DPL check, error code's EXT
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import capstone
 from capstone import x86 as cs_x86
 
-from emu.cpu import blocks, layout, runner
+from emu.cpu import layout, runner
 from emu.cpu.delivery import FAULT, TRAP
 from emu.cpu.state import Examine, Fill, Mode, Stop
 from emu.cpu.x86 import (
@@ -31,6 +31,7 @@ from emu.cpu.x86 import (
     ZF,
     Vector,
 )
+from emu.decoding import decode
 from emu.memory import PAGE
 
 if TYPE_CHECKING:
@@ -331,7 +332,7 @@ def _fetch_across(cpu: Cpu, user: int) -> Stop:
     """Run the whole instructions before a page that cannot be fetched; the one that reaches into it faults."""
     state, pc = cpu.state, cpu.linear_eip
     code = cpu.read_linear(pc, PAGE - pc % PAGE)
-    instructions = blocks.decode(code, pc, _bits(cpu))
+    instructions = decode(code, pc, _bits(cpu))
     size = sum(each.size for each in instructions)
     if size:
         cpu.enter_part(pc, code[:size], _bits(cpu))

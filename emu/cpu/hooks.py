@@ -22,7 +22,6 @@ from emu.cpu.layout import (
     SYSENTER_EIP,
     SYSENTER_ESP,
 )
-from emu.cpu.native import call_port, callback, compiled, load8, load16, load32, load64, store32, store64
 from emu.cpu.state import Examine, State, Stop, record
 from emu.cpu.x86 import (
     DESC_A,
@@ -39,6 +38,7 @@ from emu.cpu.x86 import (
     Register,
     Vector,
 )
+from emu.native import call_port, callback, compiled, load8, load16, load32, load64, store32, store64
 
 EXAMINE, REFUSED = int(Stop.EXAMINE), int(Examine.REFUSED)
 DB, UD, GP = int(Vector.DB), int(Vector.UD), int(Vector.GP)

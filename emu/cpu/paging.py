@@ -14,7 +14,9 @@ from numba import types
 from unicorn.unicorn_const import UC_CTL_IO_WRITE, UC_CTL_TB_REMOVE_CACHE, UC_CTL_TLB_FLUSH
 
 from emu.cpu.layout import CR0, CR3, CR4, HF_CPL, HFLAGS
-from emu.cpu.native import (
+from emu.cpu.state import Fill, Frame, State, record
+from emu.cpu.x86 import CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, PDE_PS, PF_P, PF_U, PF_W, PTE_A, PTE_D, PTE_P, PTE_U, PTE_W
+from emu.native import (
     address_of,
     call_ctl,
     call_ctl_range,
@@ -27,8 +29,6 @@ from emu.cpu.native import (
     store32,
     store64,
 )
-from emu.cpu.state import Fill, Frame, State, record
-from emu.cpu.x86 import CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, PDE_PS, PF_P, PF_U, PF_W, PTE_A, PTE_D, PTE_P, PTE_U, PTE_W
 
 READ_EXECUTE = 1 << 32          # Unicorn's physical address of each view of RAM; data is at 0
 READ_WRITE_EXECUTE = 2 << 32

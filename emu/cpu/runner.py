@@ -11,7 +11,6 @@ from emu.cpu.blocks import COUNT, KEY, index_in, slot_of
 from emu.cpu.delivery import CS, DS, ES, FAULT, FS, GS, SS, deliver, set_segment
 from emu.cpu.hooks import FLAT_CODE, FLAT_DATA, linear_eip
 from emu.cpu.layout import CFLAGS_NEXT_TB, CR2, EIP
-from emu.cpu.native import call_emu_start, callback, compiled, load16, load32, load64, store8, store32, store64
 from emu.cpu.paging import (
     DEVICE,
     FETCH,
@@ -24,6 +23,7 @@ from emu.cpu.paging import (
 )
 from emu.cpu.state import Examine, Fill, Mode, State, Stop, record
 from emu.cpu.x86 import PF_P, PF_U, PF_W, Vector
+from emu.native import call_emu_start, callback, compiled, load16, load32, load64, store8, store32, store64
 
 PF = int(Vector.PF)
 SPLIT, HALT, EXAMINE, UNSUPPORTED, ENGINE, REMAP = (

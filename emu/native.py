@@ -24,7 +24,8 @@ from numba.extending import intrinsic
 
 I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 
-SOURCES = ("state", "native", "layout", "x86", "paging", "delivery", "blocks", "account", "hooks", "runner")
+SOURCES = ("native", "cpu/state", "cpu/layout", "cpu/x86", "cpu/paging", "cpu/delivery", "cpu/blocks", "cpu/account",
+           "cpu/hooks", "cpu/runner")       # every file with native code, and what it takes constants from
 
 
 def cache_root() -> Path:
@@ -38,7 +39,7 @@ def cache_root() -> Path:
 def _cache_directory() -> Path:
     digest = hashlib.sha256(f"{numba.__version__} {sys.version_info} {sys.platform}".encode())
     for name in SOURCES:
-        path = Path(__file__).with_name(f"{name}.py")
+        path = Path(__file__).parent / f"{name}.py"
         digest.update(path.read_bytes() if path.exists() else b"")
     return cache_root() / f"native-{digest.hexdigest()[:16]}"
 
