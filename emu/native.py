@@ -24,8 +24,10 @@ from numba.extending import intrinsic
 
 I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 
-SOURCES = ("native", "cpu/state", "cpu/layout", "cpu/x86", "cpu/paging", "cpu/delivery", "cpu/blocks", "cpu/account",
-           "cpu/hooks", "cpu/runner")       # every file with native code, and what it takes constants from
+SOURCES = (                 # every file with native code, and what it takes constants from
+    "native", "timing/model", "timing/associative", "timing/hierarchy", "timing/translations", "timing/branches",
+    "cpu/state", "cpu/layout", "cpu/x86", "cpu/paging", "cpu/delivery", "cpu/blocks", "cpu/derivation",
+    "cpu/addresses", "cpu/charging", "cpu/account", "cpu/modelled", "cpu/hooks", "cpu/runner")
 
 
 def cache_root() -> Path:
@@ -154,5 +156,10 @@ call_reg_read = _call([POINTER, I32, POINTER])              # uc_reg_read(uc, re
 call_ctl = _call([POINTER, I32], fixed=2)                   # uc_ctl(uc, control, ...)
 call_ctl_range = _call([POINTER, I32, I64, I64], fixed=2)   # uc_ctl(uc, control, first, end)
 call_attend = _call([POINTER, I64, I64, I64])               # account.attend(state, ...)
+call_open = _call([POINTER, I64, I64])                      # modelled.open_block(state, slot, pc)
+call_part = _call([POINTER, I64, I64, I64])                 # modelled.charge_part(state, slot, first, last)
+call_settle = _call([POINTER, I64])                         # modelled.settle_branch(state, pc)
+call_flush = _call([POINTER, I64])                          # modelled.flush_model(state, kind)
+call_touch = _call([POINTER, I64, I64, I64])                # modelled.touch(state, linear, size, write)
 call_deliver = _call([POINTER, I64, I64, I64, I64])         # delivery.deliver_event(state, ...)
 call_port = _call([I64, I64, I64, I64])                     # Cpu._access_port(port, size, value, write)

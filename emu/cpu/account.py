@@ -1,8 +1,11 @@
 """The block hook: charges a block to the clock, or stops in front of what must happen first.
 
-Unicorn calls it before every block. A plain block costs a table look-up and five stores. What needs attention (a
-deadline inside the block, a pending interrupt, an instruction to look at) goes through `look_closer`, which may stop
-the run at the start of the block, with EIP there and nothing executed, or ask for a part of the block only: `SPLIT`.
+Unicorn calls it before every block. Under a `unit` profile a plain block costs a table look-up and five stores (under a
+timing model the hook is in `modelled`). What needs attention (a deadline inside the block, a pending
+interrupt, an instruction to look at) goes through `look_closer`, which may stop the run at the start of the block, with
+EIP there and nothing executed, or ask for a part of the block only: `SPLIT`. The rest of a block that was split for
+somebody's sake (a limit, a breakpoint, an event that interrupts nothing) is charged as the rest of that block, so that
+it costs what it would have cost in one.
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ from typing import Any
 from numba import types
 
 from emu.cpu.blocks import (
-    BREAK_AT,
     CODE,
     CODE16,
     COST,
@@ -21,26 +23,43 @@ from emu.cpu.blocks import (
     ENTRIES,
     ENTRY_SIZE,
     FLAGS,
+    FLUSHES,
     GUARD_AT,
     GUARD_KIND,
     HASH,
     KEY,
+    LEAVES,
     POOL,
     SIZE_SHIFT,
+    WORST,
     Guard,
     Special,
     index_in,
+    repeat_count,
     slot_of,
 )
+from emu.cpu.charging import PART, charge, rewind, started
 from emu.cpu.delivery import CS, ESP, SS
 from emu.cpu.layout import BASE, EFLAGS, HF_CPL, HF_CS32, HF_INHIBIT_IRQ, HFLAGS
 from emu.cpu.paging import flush_unicorn, read_linear
 from emu.cpu.state import Examine, State, Stop, record
 from emu.cpu.x86 import IF, IOPL_SHIFT, VM, Register
-from emu.native import call_attend, call_emu_stop, callback, compiled, load8, load16, load32, load64, store32
+from emu.native import (
+    call_attend,
+    call_emu_stop,
+    call_flush,
+    call_open,
+    callback,
+    compiled,
+    load8,
+    load16,
+    load32,
+    load64,
+    store32,
+)
 
 SPLIT, EVENT, INTERRUPT, LIMIT = int(Stop.SPLIT), int(Stop.EVENT), int(Stop.INTERRUPT), int(Stop.LIMIT)
-BREAKPOINT, NEW_BLOCK, EXAMINE = int(Stop.BREAK), int(Stop.NEW_BLOCK), int(Stop.EXAMINE)
+BREAKPOINT, NEW_BLOCK, EXAMINE, REMAP = int(Stop.BREAK), int(Stop.NEW_BLOCK), int(Stop.EXAMINE), int(Stop.REMAP)
 COMPARE, REPEAT, GUARDED = int(Special.COMPARE), int(Special.REPEAT), int(Special.GUARD)
 BREAK, FLUSH, COUNT16 = int(Special.BREAK), int(Special.FLUSH), int(Special.COUNT16)
 JUMP, CALL = int(Special.JUMP), int(Special.CALL)
@@ -51,13 +70,11 @@ EXAMINE_ILLEGAL, EXAMINE_MSR = int(Examine.ILLEGAL), int(Examine.MSR)
 SYSENTER_FIRST, SYSENTER_LAST = 0x174, 0x176    # the MSRs that Unicorn keeps
 EAX, ECX, EDX = 8 * int(Register.EAX), 8 * int(Register.ECX), 8 * int(Register.EDX)
 
-PART = 1                    # tag in `block`: only a part of it was run
-
 
 @compiled
 def arm(s: State) -> None:
     """Set the cycle at which the block hook looks closer: at once while something is in suspense."""
-    if s.intr or s.flush_tlb or s.step_allow or s.stepping or s.reason or s.repeating >= 0:
+    if s.intr or s.flush_tlb or s.step_allow or s.stepping or s.reason or s.repeating >= 0 or s.rest_slot:
         s.deadline = 0
     elif s.block and load16((s.block & ~PART) + FLAGS) & COMPARE:
         s.deadline = 0                                  # the block may modify itself
@@ -74,80 +91,15 @@ def stop(s: State, reason: int) -> None:
 
 
 @compiled
-def cost_before(s: State, slot: int, index: int) -> int:
-    """Cycles from the start of a block to its instruction `index`."""
-    return load32(s.costs + (load32(slot + POOL) + index) * 4)
+def is_changed(s: State, slot: int, offset: int, size: int) -> bool:
+    """True if `size` bytes of a block from `offset` on are not those that were decoded.
 
-
-@compiled
-def charge(s: State, slot: int, first: int, count: int) -> None:
-    """Charge `count` instructions of a block from its instruction `first` on."""
-    before = cost_before(s, slot, first)
-    s.block = slot
-    if first > 0 or count < load16(slot + COUNT):
-        set_start(s, slot, s.cycles - before, s.instructions - first)
-    s.cycles += cost_before(s, slot, first + count) - before
-    s.instructions += count
-    if load16(slot + FLAGS) & REPEAT and first + count == load16(slot + COUNT):
-        s.repeating = last_address(s, slot)
-        s.repeat_count = repeat_count(s, slot)
-    if load16(slot + FLAGS) & (COMPARE | REPEAT):
-        s.deadline = 0
-
-
-@compiled
-def set_start(s: State, slot: int, cycles: int, instructions: int) -> None:
-    """Note when the current block began, as it cannot be told from what it costs: it does not run whole."""
-    s.block = slot | PART
-    s.block_cycles = cycles
-    s.block_instructions = instructions
-
-
-@compiled
-def started(s: State) -> tuple[int, int]:
-    """(clock, instruction count) when the current block began, which it must not have left."""
-    if s.block & PART:
-        return s.block_cycles, s.block_instructions
-    return s.cycles - load32(s.block + COST), s.instructions - load16(s.block + COUNT)
-
-
-@compiled
-def rewind(s: State, linear: int) -> None:
-    """Give back the part of the current block from the instruction at `linear` on: it was left there."""
-    s.repeating = -1
-    if not s.block:
-        return
-    slot = s.block & ~PART
-    index = index_in(s, slot, linear - (load64(slot + KEY) & 0xFFFFFFFF))
-    if index < load16(slot + COUNT):
-        cycles, instructions = started(s)
-        set_start(s, slot, cycles, instructions)
-        s.cycles = cycles + cost_before(s, slot, index)
-        s.instructions = instructions + index
-
-
-@compiled
-def cycle_at(s: State, linear: int) -> int:
-    """The clock when the instruction of the current block at `linear` begins."""
-    if not s.block:
-        return s.cycles
-    slot = s.block & ~PART
-    cycles, _ = started(s)
-    return cycles + cost_before(s, slot, index_in(s, slot, linear - (load64(slot + KEY) & 0xFFFFFFFF)))
-
-
-@compiled
-def last_address(s: State, slot: int) -> int:
-    """Linear address of a block's last instruction."""
-    return (load64(slot + KEY) & 0xFFFFFFFF) + load32(s.starts + (load32(slot + POOL) + load16(slot + COUNT) - 1) * 4)
-
-
-@compiled
-def is_changed(s: State, slot: int, pc: int, size: int) -> bool:
-    """True if the bytes of a block are not those that were decoded; each page is where it was last fetched from."""
+    Each page is where it was last fetched from.
+    """
     kept = s.code_bytes + load32(slot + CODE)
-    for i in range(size):
-        at = pc + i & 0xFFFFFFFF
+    start = load64(slot + KEY) & 0xFFFFFFFF
+    for i in range(offset, offset + size):
+        at = start + i & 0xFFFFFFFF
         frame = load32(s.code_frames + (at >> 12) * 4) & 0x3FFFF
         if load8(s.ram + (frame << 12 | at & 0xFFF)) != load8(kept + i):
             return True
@@ -155,21 +107,25 @@ def is_changed(s: State, slot: int, pc: int, size: int) -> bool:
 
 
 @compiled
-def undo_self_modified(s: State, pc: int, size: int) -> None:
-    """A store into the running block: Unicorn leaves it and runs the storing instruction again, as a block of one."""
+def is_stored_again(s: State, pc: int, size: int) -> bool:
+    """True after a store into the running block: Unicorn leaves it and runs the storing instruction again, as a block
+    of one. That has been paid for; what follows it in its block is given back.
+    """
     slot = s.block & ~PART
     if not slot or not load16(slot + FLAGS) & COMPARE:
-        return
+        return False
     index = index_in(s, slot, pc - (load64(slot + KEY) & 0xFFFFFFFF))
     _, instructions = started(s)
     if index >= s.instructions - instructions:          # not one of those that have been charged
-        return
+        return False
     at = s.starts + (load32(slot + POOL) + index) * 4
     if load32(at + 4) - load32(at) != size:
-        return
+        return False
     if index + 1 == load16(slot + COUNT) and comes_again(s, slot, pc + size):
-        return
-    rewind(s, pc)
+        return False
+    if index + 1 < s.instructions - instructions:
+        rewind(s, pc + size)
+    return True
 
 
 @compiled
@@ -185,14 +141,36 @@ def comes_again(s: State, slot: int, behind: int) -> bool:
 
 
 @compiled
-def repeat_count(s: State, slot: int) -> int:
-    """The count register of the REP instruction in a block."""
-    return load32(s.env + ECX) & (0xFFFF if load16(slot + FLAGS) & COUNT16 else 0xFFFFFFFF)
+def next_breakpoint(s: State, slot: int, first: int) -> int:
+    """The first instruction of a block from `first` on at which a breakpoint is; the number of instructions if none."""
+    count = load16(slot + COUNT)
+    start = load64(slot + KEY) & 0xFFFFFFFF
+    for index in range(first, count):
+        address = start + load32(s.starts + (load32(slot + POOL) + index) * 4)
+        for i in range(s.breakpoint_count):
+            if load32(s.breakpoints + i * 4) == address:
+                return index
+    return count
 
 
 @compiled
-def guarded(s: State, slot: int, count: int, pc: int) -> int:
-    """How many instructions may run in view of the guarded one; -1 after a stop to examine it."""
+def charge_until_due(s: State, slot: int, first: int, last: int) -> int:
+    """Charge instructions of a block from `first` on up to `last`, or to where the deadline falls: up to which."""
+    if s.cycles + load32(slot + WORST) < s.event_deadline:
+        charge(s, slot, first, last - first)
+        return last
+    index = first
+    while index < last:
+        charge(s, slot, index, 1)
+        index += 1
+        if s.cycles >= s.event_deadline:
+            break
+    return index
+
+
+@compiled
+def guarded(s: State, slot: int, first: int, pc: int) -> int:
+    """Up to which instruction the block may run in view of the guarded one; -1 after a stop to examine it."""
     kind = load16(slot + GUARD_KIND)
     cpl = load32(s.env + HFLAGS) & HF_CPL
     flags = load32(s.env + EFLAGS)
@@ -203,9 +181,9 @@ def guarded(s: State, slot: int, count: int, pc: int) -> int:
         checked = cpl == 3
     elif kind == MSR:
         checked = cpl == 0
-    if checked and load16(slot + GUARD_AT) > 0:
-        return min(count, load16(slot + GUARD_AT))
-    if checked and s.passed != pc:
+    if checked and load16(slot + GUARD_AT) > first:
+        return load16(slot + GUARD_AT)
+    if checked and load16(slot + GUARD_AT) == first and s.passed != pc:
         what = 0
         if kind == PORT:
             what = EXAMINE_PORT
@@ -225,22 +203,10 @@ def guarded(s: State, slot: int, count: int, pc: int) -> int:
             what = DIVISION
         if what:
             s.examine = what
-            s.step_slot, s.step_from = slot, 0
+            s.step_slot, s.step_from = slot, first
             stop(s, EXAMINE)
             return -1
-    return min(count, load16(slot + CUT_AT))
-
-
-@compiled
-def within_deadline(s: State, slot: int, count: int) -> int:
-    """How many of the first `count` instructions run before the boundary at which the deadline or limit falls."""
-    if s.instructions + count > s.limit:
-        count = s.limit - s.instructions
-    if s.cycles + cost_before(s, slot, count - 1) >= s.event_deadline:
-        for i in range(1, count):
-            if s.cycles + cost_before(s, slot, i) >= s.event_deadline:
-                return i
-    return count
+    return load16(slot + CUT_AT)
 
 
 @compiled
@@ -254,29 +220,86 @@ def what_is_due(s: State) -> int:
 
 
 @compiled
+def flush(s: State) -> None:
+    """The last block changed how addresses are translated."""
+    kind = s.flush_tlb
+    s.flush_tlb = 0
+    s.epoch += 1
+    if s.model:
+        call_flush(s.flush_model, s.self, kind)
+
+
+@compiled
+def note_ring(s: State) -> None:
+    """The last block has changed the privilege level: count how."""
+    s.ring = load32(s.env + HFLAGS) & HF_CPL
+    if s.block:
+        s.crossings[load16((s.block & ~PART) + LEAVES)] += 1
+
+
+@compiled
+def rest_begins(s: State, pc: int) -> bool:
+    """True if the rest of the block that was split begins at linear `pc`, its bytes unchanged."""
+    slot = s.rest_slot
+    offset = load32(s.starts + (load32(slot + POOL) + s.rest_from) * 4)
+    if pc != (load64(slot + KEY) & 0xFFFFFFFF) + offset & 0xFFFFFFFF:
+        return False
+    return not load16(slot + FLAGS) & COMPARE or not is_changed(s, slot, offset, block_size(s, slot) - offset)
+
+
+@compiled
+def block_size(s: State, slot: int) -> int:
+    """Bytes of a block."""
+    return load32(s.starts + (load32(slot + POOL) + load16(slot + COUNT)) * 4)
+
+
+@compiled
+def begin_part(s: State) -> None:
+    """The part of a block that was asked for begins."""
+    s.stepping = 0
+    s.io_cycle = s.cycles
+    if s.step_from + s.step_count == load16(s.step_slot + COUNT):
+        s.flush_tlb = load16(s.step_slot + FLUSHES)
+    if not s.charged:
+        s.repeating = -1
+        charge(s, s.step_slot, s.step_from, s.step_count)
+    s.charged = 0
+    s.passed = s.resumed = -1
+    arm(s)
+
+
+@compiled
+def split(s: State, slot: int, first: int, last: int) -> None:
+    """Run a part of a block that has been charged."""
+    s.step_slot, s.step_from, s.step_count = slot, first, last - first
+    s.charged = 1
+    stop(s, SPLIT)
+
+
+@compiled
 def look_closer(s: State, pc: int, size: int, key: int, slot: int) -> None:
     """Everything that is not just another block."""
     if s.reason:                                        # already stopping: the block will not run
         return
-    if s.stepping:                                      # the part that was asked for
-        s.stepping = 0
-        s.repeating = -1
-        s.io_cycle = s.cycles
-        if s.step_from + s.step_count == load16(s.step_slot + COUNT) and load16(s.step_slot + FLAGS) & FLUSH:
-            s.flush_tlb = 1
-        charge(s, s.step_slot, s.step_from, s.step_count)
-        s.passed = s.resumed = -1
-        arm(s)
+    if s.stepping:
+        begin_part(s)
         return
+    if load32(s.env + HFLAGS) & HF_CPL != s.ring:
+        note_ring(s)
     if s.flush_tlb:
-        s.flush_tlb = 0
-        s.epoch += 1
+        flush(s)
     if s.step_allow:
         s.step_allow = 0
         flush_unicorn(s)
-    undo_self_modified(s, pc, size)
+    if is_stored_again(s, pc, size):
+        arm(s)
+        return
+    first = 0
+    if s.rest_slot and rest_begins(s, pc):
+        slot, first = s.rest_slot, s.rest_from
+    s.rest_slot = 0
     flags = load16(slot + FLAGS)
-    if not load64(slot) or (flags & COMPARE and is_changed(s, slot, pc, size)):
+    if not load64(slot) or (flags & COMPARE and not first and is_changed(s, slot, 0, size)):
         s.new_key = key
         s.new_size = size
         stop(s, NEW_BLOCK)
@@ -291,40 +314,55 @@ def look_closer(s: State, pc: int, size: int, key: int, slot: int) -> None:
         return
     due = what_is_due(s)
     if due and not (again and due == LIMIT):
+        s.rest_slot, s.rest_from = slot if first else 0, first
         stop(s, due)
         return
 
     whole = load16(slot + COUNT)
-    count = whole
+    last = cut = whole
     if flags & BREAK and not again:
-        at = load16(slot + BREAK_AT)
-        if at == 0 and s.resumed != pc:
+        last = next_breakpoint(s, slot, first)
+        if last == first and s.resumed != pc:
+            s.rest_slot, s.rest_from = slot if first else 0, first
             stop(s, BREAKPOINT)
             return
-        if at > 0:
-            count = at
+        if last == first:
+            last = next_breakpoint(s, slot, first + 1)
     if flags & GUARDED:
-        count = guarded(s, slot, count, pc)
-        if count < 0:
+        cut = guarded(s, slot, first, pc)
+        if cut < 0:
             return
+    if s.model:
+        if not first:
+            call_open(s.open_block, s.self, slot, pc)
+        if s.remap_frame >= 0:
+            s.fill_frame = s.remap_frame
+            stop(s, REMAP)
+            return
+        if s.derived_cut:
+            cut = min(cut, max(s.derived, first + 1))
+        if first < s.split_at:
+            last = min(last, s.split_at)
+    last = min(last, cut)
     if not again:
-        count = within_deadline(s, slot, count)
-    if count < whole:
-        s.step_slot, s.step_from, s.step_count = slot, 0, count
-        stop(s, SPLIT)
+        last = min(last, first + s.limit - s.instructions)
+    last = charge_until_due(s, slot, first, last)
+    if again:
+        s.instructions -= 1
+    if last < whole or (first and size != block_size(s, slot) - (pc - (load64(slot + KEY) & 0xFFFFFFFF))):
+        if s.model and last < cut:
+            s.rest_slot, s.rest_from = slot, last       # at a cut, a new block begins
+        split(s, slot, first, last)
         return
     s.passed = s.resumed = -1
     if flags & FLUSH:
-        s.flush_tlb = 1
+        s.flush_tlb = load16(slot + FLUSHES)
         s.deadline = 0
-    charge(s, slot, 0, whole)
-    if again:
-        s.instructions -= 1
 
 
 @callback(types.int32(types.voidptr, types.int64, types.int64, types.int64))
 def attend(user: Any, pc: int, size: int, key: int) -> int:
-    """`look_closer`, for `on_block`."""
+    """`look_closer`, for the block hooks."""
     s = record(user)
     look_closer(s, pc, size, key, slot_of(s, key))
     return 0
@@ -332,17 +370,19 @@ def attend(user: Any, pc: int, size: int, key: int) -> int:
 
 @callback(types.void(types.voidptr, types.uint64, types.uint32, types.voidptr))
 def on_block(handle: Any, address: int, size: int, user: Any) -> None:
-    """UC_HOOK_BLOCK: `address` is linear, `size` the bytes of the block."""
+    """UC_HOOK_BLOCK under a `unit` profile: `address` is linear, `size` the bytes of the block."""
     s = record(user)
     pc = types.int64(address) & 0xFFFFFFFF
     key = pc | load32(s.code_frames + (pc >> 12) * 4) << 32 | types.int64(size) << SIZE_SHIFT
-    if not load32(s.env + HFLAGS) & HF_CS32:
+    mode = load32(s.env + HFLAGS)
+    if not mode & HF_CS32:
         key |= CODE16
     slot = s.table + (key * HASH >> 40 & ENTRIES - 1) * ENTRY_SIZE
     counts = load32(slot + COUNT)                       # with FLAGS in the upper half
     cycles = s.cycles + load32(slot + COST)
     instructions = s.instructions + counts
-    if load64(slot) == key and counts <= 0xFFFF and cycles < s.deadline and instructions < s.limit:
+    if (load64(slot) == key and counts <= 0xFFFF and cycles < s.deadline and instructions < s.limit
+            and mode & HF_CPL == s.ring):
         s.block = slot
         s.cycles = cycles
         s.instructions = instructions

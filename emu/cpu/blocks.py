@@ -1,7 +1,8 @@
 """What a translated block holds: its instructions, and the table in which the block hook finds it.
 
-A block is decoded once, in Python, when it is first seen; from then on it is one 32-byte entry of a hash table that
-native code searches, plus two numbers per instruction (offset in the block, cycles from its start).
+A block is decoded once, in Python, when it is first seen; from then on it is one 64-byte entry of a hash table that
+native code searches, a few numbers per instruction (offset in the block; cycles, transitions and micro-ops from its
+start) and, under a timing model, the program that derives its accesses.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from enum import IntEnum, IntFlag
+from typing import NamedTuple
 
 import numpy as np
 
 from emu.cpu.illegal import is_illegal
-from emu.cpu.state import State
-from emu.decoding import UNKNOWN, Instruction, decode, pad
-from emu.native import compiled, load32, load64
+from emu.cpu.state import Crossing, State
+from emu.cpu.x86 import Register
+from emu.decoding import UNKNOWN, Instruction
+from emu.native import compiled, load16, load32, load64
+from emu.timing import branches
+from emu.timing.pricing import Price
 
 # A table entry, bytes from its start. The key is linear address | frame << 32 | size << 52; an empty entry has key 0.
 KEY = 0                     # i64
@@ -26,15 +31,23 @@ POOL = 16                   # i32: index of its first instruction in `starts` an
 GUARD_AT = 20               # u16: instruction to look at before it runs
 GUARD_KIND = 22             # u16: Guard
 CUT_AT = 24                 # u16: where to leave the block once the guarded instruction may run
-BREAK_AT = 26               # u16: first breakpoint
+FLUSHES = 26                # u16: Flush
 CODE = 28                   # i32: index of its bytes in `code_bytes`
-ENTRY_SIZE = 32
+WORST = 32                  # i32: cycles that it may take at most, whatever it misses
+PROGRAM = 36                # i32: offset of its address program in `programs`
+ENDS = 40                   # u16: the kind of the branch that ends it (emu.timing.branches), 0 if none does
+STRING = 42                 # u16: its REP string instruction, an index in `string_costs`; 0: none, or without a model
+STRING_SIZE = 44            # u16: how wide: 0 bytes, 1 words, 2 doublewords
+LEAVES = 46                 # u16: Crossing, if the privilege level may be another behind it
+ENTRY_SIZE = 64
 
 ENTRIES = 1 << 17           # of the table; it is cleared when half full
 POOL_SIZE = 1 << 21         # instructions of all blocks together
+PROGRAM_SIZE = 1 << 27      # bytes of all address programs together
 CODE_SIZE = 1 << 21         # bytes of the blocks that are compared at each run
 HASH = -7046029254386353131     # 2^64 / golden ratio, as a signed number
 
+ECX = 8 * int(Register.ECX)
 SIZE_SHIFT = 52
 CODE16 = 1 << 50            # in the key: 16-bit code (frames have 18 bits)
 
@@ -66,14 +79,34 @@ class Guard(IntEnum):
     BEGIN = 8               # must begin a block: elsewhere Unicorn gets the flags wrong
 
 
+class Flush(IntEnum):
+    """What happens to translations at the end of a block."""
+
+    NONE = 0
+    CR3 = 1                 # another address space
+    PAGE = 2                # INVLPG
+    MODE = 3                # CR0 or CR4: paging may work otherwise now
+
+
 _PORT = frozenset(["in", "out", "insb", "insw", "insd", "outsb", "outsw", "outsd"])
 _FAR = frozenset(["lcall", "ljmp", "retf", "iret", "iretd"])
 _STRING = frozenset(["movs", "stos", "lods", "cmps", "scas", "ins", "outs"])
-_FLUSH = frozenset(["invlpg", "lmsw"])
 _MSR = frozenset(["rdmsr", "wrmsr"])
 _BEGIN = frozenset(["bt", "bts", "btr", "btc", "loope", "loopne"])
 _NO_FLAGS = frozenset(["mov", "movzx", "movsx", "lea", "push", "pop", "xchg", "nop", "cdq", "cwde"])
-_COSTS = Callable[[Sequence[Instruction]], Sequence[int]]
+_ENTRY = struct.Struct("<qiHHiHHHHiiiHHHH")
+
+
+class Description(NamedTuple):
+    """What a block is and what it costs."""
+
+    instructions: Sequence[Instruction]
+    price: Price            # of its instructions
+    program: bytes = b""    # derives its accesses: see `addresses`
+    stalls: int = 0         # cycles beyond its price that it may take at most
+    string: int = 0         # its REP string instruction: index in `string_costs`
+    string_size: int = 0    # 0 bytes, 1 words, 2 doublewords
+
 
 def guard_of(instruction: Instruction) -> Guard:
     """What must be looked at before this instruction runs."""
@@ -108,9 +141,41 @@ def jump_of(instruction: Instruction) -> Special:
     return Special.JUMP if name.startswith(("j", "loop", "ret", "iret")) or name == "ljmp" else Special(0)
 
 
-def flushes(instruction: Instruction) -> bool:
-    """True if it changes how addresses are translated."""
-    return instruction.mnemonic in _FLUSH or (instruction.mnemonic == "mov" and instruction.operands[:2] == "cr")
+def flush_of(instruction: Instruction) -> Flush:
+    """How it changes what addresses mean."""
+    if instruction.name == "invlpg":
+        return Flush.PAGE
+    if instruction.name == "lmsw" or (instruction.name == "mov" and instruction.operands[:2] == "cr"):
+        return Flush.CR3 if instruction.operands.startswith("cr3") else Flush.MODE
+    return Flush.NONE
+
+
+def crossing_of(instruction: Instruction) -> Crossing:
+    """How it may change the privilege level, besides trapping."""
+    name = instruction.name
+    if name in ("iret", "iretd"):
+        return Crossing.IRET
+    if name in ("call", "lcall"):
+        return Crossing.CALL_GATE
+    return {"sysexit": Crossing.SYSEXIT, "retf": Crossing.RETF}.get(name, Crossing.OTHER)
+
+
+def branch_of(instruction: Instruction) -> int:
+    """The kind of a near branch, for the predictor; 0 for everything else."""
+    name, direct = instruction.name, instruction.operands.startswith("0x")
+    if name == "ret":
+        return branches.RETURN
+    if name == "call":
+        return branches.CALL if direct else branches.CALL_INDIRECT
+    if name == "jmp":
+        return branches.JUMP if direct else branches.INDIRECT
+    if name.startswith(("j", "loop")) and direct:
+        backward = int(instruction.operands, 16) <= instruction.address
+        return branches.CONDITIONAL_BACKWARD if backward else branches.CONDITIONAL
+    return 0
+
+
+COUNT16 = int(Special.COUNT16)
 
 
 @compiled
@@ -136,70 +201,103 @@ def index_in(s: State, slot: int, offset: int) -> int:
     return count
 
 
+@compiled
+def last_address(s: State, slot: int) -> int:
+    """Linear address of a block's last instruction."""
+    return (load64(slot + KEY) & 0xFFFFFFFF) + load32(s.starts + (load32(slot + POOL) + load16(slot + COUNT) - 1) * 4)
+
+
+@compiled
+def repeat_count(s: State, slot: int) -> int:
+    """The count register of the REP instruction in a block."""
+    return load32(s.env + ECX) & (0xFFFF if load16(slot + FLAGS) & COUNT16 else 0xFFFFFFFF)
+
+
 class BlockTable:
     """The native table and what fills it."""
 
-    def __init__(self, state: State, costs: _COSTS, features: int) -> None:
-        """`costs` prices a block: cycles from its start to the end of each of its instructions.
+    def __init__(self, state: State, describe: Callable[[bytes, int, int], Description], features: int) -> None:
+        """`describe` tells what a block (code, linear address, 16 or 32 bits) is and costs.
 
         `features` is what CPUID leaf 1 reports in EDX: instructions beyond it do not exist.
         """
         self._state = state
-        self._costs = costs
+        self._describe = describe
         self._features = features
         self.breakpoints: frozenset[int] = frozenset()
+        self._points = np.zeros(0, np.uint32)
         self._entries = np.zeros(ENTRIES * ENTRY_SIZE, np.uint8)
-        self._starts = np.zeros(POOL_SIZE, np.int32)
-        self._prices = np.zeros(POOL_SIZE, np.int32)
+        self._starts, self._costs, self._transitions, self._uops = (np.zeros(POOL_SIZE, np.int32) for _ in range(4))
+        self._programs = np.zeros(PROGRAM_SIZE if state.model else 0, np.uint8)
         self._code = np.zeros(CODE_SIZE, np.uint8)
-        self._used = self._pool = self._bytes = 0
+        self._used = self._pool = self._bytes = self._steps = 0
         state.table = self._entries.ctypes.data
         state.starts = self._starts.ctypes.data
-        state.costs = self._prices.ctypes.data
+        state.costs = self._costs.ctypes.data
+        state.transitions = self._transitions.ctypes.data
+        state.uop_counts = self._uops.ctypes.data
+        state.programs = self._programs.ctypes.data
         state.code_bytes = self._code.ctypes.data
 
     def clear(self) -> None:
         """Forget every block: after breakpoints changed, when code was replaced behind the processor, when full."""
         if self._used:
             self._entries.fill(0)
-        self._used = self._pool = self._bytes = 0
-        self._state.block = 0
+        self._used = self._pool = self._bytes = self._steps = 0
+        self._state.block = self._state.rest_slot = self._state.branch_slot = 0
+
+    def set_breakpoints(self, addresses: frozenset[int]) -> None:
+        """Linear addresses in front of which to stop. The code stays the same, and so does what it costs: a block of
+        which the rest is still to come keeps it.
+        """
+        self.breakpoints = addresses
+        self._points = np.array(sorted(addresses), np.uint32)
+        self._state.breakpoints, self._state.breakpoint_count = self._points.ctypes.data, len(addresses)
+        keys = self._entries.view(np.int64)[::ENTRY_SIZE // 8]
+        flags = self._entries.view(np.uint16)[FLAGS // 2::ENTRY_SIZE // 2]
+        starts, sizes = keys & 0xFFFFFFFF, keys >> SIZE_SHIFT & 0xFFF
+        flags &= np.uint16(0xFFFF ^ Special.BREAK)
+        for address in addresses:
+            flags[(starts <= address) & (address < starts + sizes)] |= np.uint16(Special.BREAK)
 
     def add(self, key: int, code: bytes, compare: bool) -> None:
         """Decode a block and enter it; `compare`: its bytes are to be checked at every run."""
         address, bits = key & 0xFFFFFFFF, 16 if key & CODE16 else 32
-        instructions = pad(decode(code, address, bits), code, address)
-        count = len(instructions)
-        if self._used * 2 >= ENTRIES or self._pool + count + 1 > POOL_SIZE or self._bytes + len(code) > CODE_SIZE:
+        block = self._describe(code, address, bits)
+        instructions, count = block.instructions, len(block.instructions)
+        if (self._used * 2 >= ENTRIES or self._pool + count + 1 > POOL_SIZE or self._bytes + len(code) > CODE_SIZE
+                or self._steps + len(block.program) > len(self._programs)):
             self.clear()
 
-        flags = Special(0)
         guards = self._guards(instructions, code, bits)
         guard_at, guard = guards[0] if guards else (count, Guard.NONE)
         cut_at = guards[1][0] if len(guards) > 1 else count
         if guard in (Guard.PORT, Guard.UNKNOWN):
             cut_at = guard_at + 1
-        break_at = next((i for i, each in enumerate(instructions) if each.address in self.breakpoints), count)
-        flags |= Special.COMPARE if compare else Special(0)
-        flags |= repeat_of(instructions[-1])
-        flags |= jump_of(instructions[-1]) if compare else Special(0)
+        last = instructions[-1]
+        flush = flush_of(last)
+        flags = Special.COMPARE if compare else Special(0)
+        flags |= repeat_of(last)
+        flags |= jump_of(last) if compare else Special(0)
         flags |= Special.GUARD if guard else Special(0)
-        flags |= Special.BREAK if break_at < count else Special(0)
-        flags |= Special.FLUSH if flushes(instructions[-1]) else Special(0)
+        flags |= Special.BREAK if any(each.address in self.breakpoints for each in instructions) else Special(0)
+        flags |= Special.FLUSH if flush else Special(0)
 
-        pool = self._pool
-        costs = self._costs(instructions)
-        self._starts[pool:pool + count] = [each.address - address for each in instructions]
-        self._starts[pool + count] = len(code)
-        self._prices[pool] = 0
-        self._prices[pool + 1:pool + count + 1] = costs
-        self._pool += count + 1
+        pool, end = self._pool, self._pool + count + 1
+        self._starts[pool:end] = [*(each.address - address for each in instructions), len(code)]
+        self._costs[pool:end] = (0, *block.price.cycles)
+        self._transitions[pool:end] = (0, *block.price.transitions)
+        self._uops[pool:end] = (0, *block.price.uops)
+        self._programs[self._steps:self._steps + len(block.program)] = np.frombuffer(block.program, np.uint8)
         if compare:
             self._code[self._bytes:self._bytes + len(code)] = np.frombuffer(code, np.uint8)
-        slot = self._free_slot(key)
-        struct.pack_into("<qiHHiHHHHi", self._entries.data, slot, key, costs[-1], count, flags, pool, guard_at, guard,
-                         cut_at, break_at, self._bytes)
+        cost = block.price.cycles[-1]
+        _ENTRY.pack_into(self._entries.data, self._free_slot(key), key, cost, count, flags, pool, guard_at, guard,
+                         cut_at, flush, self._bytes, cost + block.stalls, self._steps, branch_of(last),
+                         block.string, block.string_size, crossing_of(last))
         self._used += 1
+        self._pool = end
+        self._steps += len(block.program)
         self._bytes += len(code) if compare else 0
 
     def _guards(self, instructions: Sequence[Instruction], code: bytes, bits: int) -> list[tuple[int, Guard]]:

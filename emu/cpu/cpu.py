@@ -15,6 +15,7 @@ from emu.bus import Bus
 from emu.clock import Clock
 from emu.cpu import account, delivery, examine, hooks, paging, runner
 from emu.cpu.blocks import SIZE_SHIFT, BlockTable
+from emu.cpu.costs import Costs
 from emu.cpu.delivery import EXTERNAL
 from emu.cpu.layout import EFLAGS, HF_CPL, HF_INHIBIT_IRQ, HFLAGS, handle_of, locate
 from emu.cpu.registers import Registers
@@ -66,7 +67,6 @@ class Cpu:
         state.a20_mask = 0xFFFFFFFF
         state.passed = state.resumed = state.repeating = -1
         state.limit = state.event_deadline = NEVER
-        state.cost_trap = profile.trap_cost
         state.has_sep = profile.has_sep
         state.cpuid_leaves = profile.basic_leaves
         state.cpuid_extended = len(profile.cpuid) // 4 - profile.basic_leaves
@@ -81,7 +81,8 @@ class Cpu:
         state.tlb, state.code_frames = self._tlb.ctypes.data, self._code_frames.ctypes.data
         state.frames, state.epoch = self._frames.ctypes.data, 1
         state.ram, state.ram_size = ram.bytes.ctypes.data, ram.size
-        self.blocks = BlockTable(state, profile.costs, profile.cpuid[7])
+        self.costs = Costs(state, profile)
+        self.blocks = BlockTable(state, self.costs.describe, profile.cpuid[7])
         ram.on_write = self._ram_written
 
         self._map_memory()
@@ -103,7 +104,7 @@ class Cpu:
             self.uc.reg_write(getattr(uc_x86, f"UC_X86_REG_{name}"), (0, 0, 0, 0))
         runner.flat_segments.ctypes(self._user)
         self.state.epoch += 1
-        self.state.intr = self.state.flush_tlb = self.state.step_allow = 0
+        self.state.intr = self.state.flush_tlb = self.state.step_allow = self.state.ring = 0
         self._flush()
 
     # Running
@@ -168,8 +169,7 @@ class Cpu:
         """Stop (Stop.BREAK) in front of the instructions at these linear addresses, and at no others."""
         wanted = frozenset(addresses)
         if wanted != self.blocks.breakpoints:
-            self.blocks.breakpoints = wanted
-            self.blocks.clear()
+            self.blocks.set_breakpoints(wanted)
 
     def set_a20(self, level: int) -> None:
         """Drive A20M#: 0 makes physical address bit 20 read as zero."""
@@ -272,7 +272,7 @@ class Cpu:
         instruction = uc_const.UC_HOOK_INSN
         for kind, hook, *opcode in (
                 (uc_const.UC_HOOK_TLB_FILL, paging.on_tlb_fill),
-                (uc_const.UC_HOOK_BLOCK, account.on_block),
+                (uc_const.UC_HOOK_BLOCK, self.costs.block_hook),
                 (uc_const.UC_HOOK_INTR, hooks.on_interrupt),
                 (uc_const.UC_HOOK_INSN_INVALID, hooks.on_invalid),
                 (instruction, hooks.on_sysenter, uc_x86.UC_X86_INS_SYSENTER),
@@ -317,6 +317,7 @@ class Cpu:
             value = 0
             for part in range(0, size, 4):
                 value |= self.bus.memory.read(self.ram.size + offset + part, min(size, 4)) << 8 * part
+            runner.wait_for_bus.ctypes(self._user, 0)
             self._leave_device()
             return value
         except BaseException as error:
@@ -330,6 +331,7 @@ class Cpu:
             self.state.io_accesses += 1
             for part in range(0, size, 4):
                 self.bus.memory.write(self.ram.size + offset + part, value >> 8 * part & 0xFFFFFFFF, min(size, 4))
+            runner.wait_for_bus.ctypes(self._user, 1)
             self._leave_device()
         except BaseException as error:
             self._error = error

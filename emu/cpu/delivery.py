@@ -70,7 +70,7 @@ from emu.cpu.x86 import (
     Segment,
     Vector,
 )
-from emu.native import call_deliver, call_reg_read, callback, compiled, load32, load64, store32, store64
+from emu.native import call_deliver, call_reg_read, call_touch, callback, compiled, load32, load64, store32, store64
 
 FAULT, TRAP, SOFTWARE, EXTERNAL = range(4)     # what an event is: decides RF in the frame, DPL check, error code's EXT
 
@@ -202,7 +202,7 @@ def enter(s: State, vector: int, error: int, kind: int) -> int:
     if offset > segment_limit(cs_high, cs_low):
         return fault(GP, ext)
     old_ss, old_esp = load32(env + SS + SELECTOR), load32(env + ESP)
-    new_ss = ss_low = ss_high = 0
+    new_ss = ss_low = ss_high = ss_at = tss = slot = 0
     if new_cpl < cpl:                                   # a more privileged stack, from the TSS
         tss_type = load32(env + TR + FLAGS) >> 8 & 0xF | TSS_BUSY      # Unicorn's LTR leaves it out of the cache
         tss32 = tss_type == TYPE_TSS32_BUSY
@@ -263,6 +263,9 @@ def enter(s: State, vector: int, error: int, kind: int) -> int:
         return page_fault(s)
 
     # From here on nothing can fail.
+    if s.model:
+        touch_tables(s, gate_at, cs_at, tss + slot if new_cpl < cpl else -1, ss_at)
+        touch_stack(s, base, sp, (esp & mask) - sp)
     cleared = TF | NT | RF | VM
     if gate in (TYPE_INT_GATE32, TYPE_INT_GATE16):
         cleared |= IF
@@ -278,7 +281,39 @@ def enter(s: State, vector: int, error: int, kind: int) -> int:
     hflags = load32(env + HFLAGS) & ~(HF_CPL | HF_INHIBIT_IRQ)
     store32(env + HFLAGS, hflags | new_cpl)
     store64(env + EIP, offset)
+    s.ring = new_cpl
+    charge_transition(s, kind, s.cost_int_outer if new_cpl < cpl else s.cost_int_same)
     return 0
+
+
+@compiled
+def charge_transition(s: State, kind: int, cost: int) -> None:
+    """Charge the delivery of an event at the price of an INT instruction, and what it takes in addition."""
+    if kind == EXTERNAL:
+        cost += s.cost_interrupt
+        s.cycles += s.bus_inta
+        s.bus_cycles += s.bus_inta
+    elif kind != SOFTWARE:
+        cost += s.cost_exception
+    s.cycles += cost
+    s.transition_cycles += cost
+
+
+@compiled
+def touch_tables(s: State, gate_at: int, cs_at: int, stack_at: int, ss_at: int) -> None:
+    """The processor has read a gate, a code descriptor and, unless `stack_at` is -1, a stack from the TSS."""
+    call_touch(s.touch, s.self, gate_at, 8, 0)
+    call_touch(s.touch, s.self, cs_at, 8, 0)
+    if stack_at >= 0:
+        call_touch(s.touch, s.self, stack_at, 8, 0)
+        call_touch(s.touch, s.self, ss_at, 8, 0)
+
+
+@compiled
+def touch_stack(s: State, base: int, sp: int, size: int) -> None:
+    """The processor has pushed `size` bytes down to `sp`."""
+    for at in range(size - 4, -1, -4):
+        call_touch(s.touch, s.self, base + sp + at, 4, 1)
 
 
 @compiled
@@ -315,12 +350,11 @@ def deliver_event(user: Any, vector: int, error: int, kind: int, restart: int) -
     if s.repeating == load64(s.env + CS + BASE) + load32(s.env + EIP) & 0xFFFFFFFF:
         s.instructions -= 1                 # between two iterations of REP: it counts when it goes on
     s.repeating = -1
+    s.rest_slot = s.branch_slot = 0
     while True:
         s.traps[vector] += 1
         result = enter(s, vector, error, kind)
         if result >= 0:
-            if kind != SOFTWARE:            # an INT instruction has been charged as one
-                s.cycles += s.cost_trap
             return result
         s.traps[vector] -= 1
         second, error = -(result + 1) >> 32, -(result + 1) & 0xFFFFFFFF

@@ -6,8 +6,10 @@ from typing import Any
 
 from numba import types
 
-from emu.cpu.account import PART, arm, cycle_at, rewind, stop
+from emu.cpu.account import arm, stop
+from emu.cpu.addresses import BUS
 from emu.cpu.blocks import COUNT, KEY, POOL, index_in
+from emu.cpu.charging import PART, add_charge, cycle_at, rewind
 from emu.cpu.delivery import CS, ESP, FAULT, SOFTWARE, SS, TRAP, deliver, set_segment
 from emu.cpu.layout import (
     BASE,
@@ -22,7 +24,7 @@ from emu.cpu.layout import (
     SYSENTER_EIP,
     SYSENTER_ESP,
 )
-from emu.cpu.state import Examine, State, Stop, record
+from emu.cpu.state import Crossing, Examine, State, Stop, record
 from emu.cpu.x86 import (
     DESC_A,
     DESC_B,
@@ -41,6 +43,8 @@ from emu.cpu.x86 import (
 from emu.native import call_port, callback, compiled, load8, load16, load32, load64, store32, store64
 
 EXAMINE, REFUSED = int(Stop.EXAMINE), int(Examine.REFUSED)
+SYSENTER = int(Crossing.SYSENTER)
+ISA_PORTS = 0x400           # ISA decodes ten bits of a port's number; what lies above is on PCI
 DB, UD, GP = int(Vector.DB), int(Vector.UD), int(Vector.GP)
 EAX, ECX, EDX, EBX = (8 * int(getattr(Register, name)) for name in ["EAX", "ECX", "EDX", "EBX"])
 FLAT_CODE = DESC_G | DESC_B | DESC_P | DESC_S | DESC_CODE | DESC_RW | DESC_A    # what SYSENTER loads, DPL 0
@@ -143,6 +147,8 @@ def on_sysenter(handle: Any, user: Any) -> None:
         set_segment(s, SS, selector + 8, 0, 0xFFFFFFFF, FLAT_DATA)
         set_segment(s, CS, selector, 0, 0xFFFFFFFF, FLAT_CODE)
         store32(env + HFLAGS, load32(env + HFLAGS) & ~HF_CPL)
+        s.crossings[SYSENTER] += 1
+        s.ring = 0
         store64(env + ESP, load64(env + SYSENTER_ESP) & 0xFFFFFFFF)
         store64(env + EIP, load64(env + SYSENTER_EIP) & 0xFFFFFFFF)
     store64(env + EIP, load64(env + EIP) - SYSENTER_SIZE & 0xFFFFFFFF)
@@ -181,8 +187,21 @@ def access_port(s: State, port: int, size: int, value: int, write: int) -> int:
     s.io_cycle = cycle_at(s, linear_eip(s))
     s.io_accesses += 1
     result = call_port(s.port_callback, port, size, value, write)
+    if port < ISA_PORTS:
+        charge_bus(s, s.bus_isa_write if write else s.bus_isa_read)
+    else:
+        charge_bus(s, s.bus_pci_write if write else s.bus_pci_read)
     arm(s)
     return result
+
+
+@compiled
+def charge_bus(s: State, cycles: int) -> None:
+    """Charge the instruction at EIP for the time that its access to a device took on the bus."""
+    if cycles and s.block:
+        slot = s.block & ~PART
+        s.bus_cycles += cycles
+        add_charge(s, index_in(s, slot, linear_eip(s) - (load64(slot + KEY) & 0xFFFFFFFF)), BUS, cycles)
 
 
 @callback(types.uint32(types.voidptr, types.uint32, types.int32, types.voidptr))

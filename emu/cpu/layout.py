@@ -20,6 +20,7 @@ CPU = 0x1B8                 # offset of the pointer to the CPU object in the eng
 # Offsets from the first general register ("env"), bytes.
 EIP = 0x80                  # instruction pointer, u64
 EFLAGS = 0x88               # system flags only, u64: CF, PF, AF, ZF, SF, OF and DF are kept elsewhere, lazily
+DF = 0xAC                   # i32: the direction flag as 1 or -1
 HFLAGS = 0xB0               # u32: see HF_*
 SEGMENTS = 0xB8             # ES CS SS DS FS GS, SEGMENT_SIZE each
 LDT = 0x148                 # four more in the same shape: LDTR, TR, GDTR and IDTR
@@ -144,6 +145,9 @@ def _check_registers(uc: Uc, env: int) -> None:
         expect(name, offset + BASE, 0x5A660000)
         expect(name, offset + LIMIT, 0x1233, 4)
         uc.reg_write(getattr(uc_x86, f"UC_X86_REG_{name}"), (0, 0, 0, 0))
+    uc.reg_write(uc_x86.UC_X86_REG_EFLAGS, 0x402)                            # DF
+    expect("DF", DF, 0xFFFFFFFF, 4)
+    uc.reg_write(uc_x86.UC_X86_REG_EFLAGS, 2)
     if not int.from_bytes(_peek(env + CR0, 8), "little") & 1:
         raise UnicornLayoutError("CR0")
     if int.from_bytes(_peek(env + HFLAGS, 4), "little") & 0xFF != 0xF0:

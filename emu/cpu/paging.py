@@ -1,7 +1,8 @@
 """Address translation: the page walk, our TLB, and the hook by which Unicorn asks for a page.
 
-Our TLB is one word per linear page: epoch (32 bits), frame (20), PTE_P/W/U/D. It holds every translation made since
-the last flush, so what a stale page-table entry does is the same in every run, whatever Unicorn's own TLB forgot.
+Our TLB is one word per linear page: epoch (32 bits), frame (20), PTE_P/W/U/D, PDE_PS, PTE_G. It holds every
+translation made since the last flush, so what a stale page-table entry does is the same in every run, whatever
+Unicorn's own TLB forgot.
 Unicorn sees RAM three times, at host addresses that differ: read-write for data, read-execute for code, and
 read-write-execute for frames that are both, where it watches every store. Source: Intel manual volume 3, section 3.6.
 """
@@ -15,7 +16,23 @@ from unicorn.unicorn_const import UC_CTL_IO_WRITE, UC_CTL_TB_REMOVE_CACHE, UC_CT
 
 from emu.cpu.layout import CR0, CR3, CR4, HF_CPL, HFLAGS
 from emu.cpu.state import Fill, Frame, State, record
-from emu.cpu.x86 import CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, PDE_PS, PF_P, PF_U, PF_W, PTE_A, PTE_D, PTE_P, PTE_U, PTE_W
+from emu.cpu.x86 import (
+    CR0_PG,
+    CR0_WP,
+    CR4_PAE,
+    CR4_PGE,
+    CR4_PSE,
+    PDE_PS,
+    PF_P,
+    PF_U,
+    PF_W,
+    PTE_A,
+    PTE_D,
+    PTE_G,
+    PTE_P,
+    PTE_U,
+    PTE_W,
+)
 from emu.native import (
     address_of,
     call_ctl,
@@ -39,6 +56,7 @@ FETCH, WRITE, READ = 18, 17, 16     # UC_MEM_FETCH, UC_MEM_WRITE, UC_MEM_READ
 TLB_FLUSH = UC_CTL_TLB_FLUSH | UC_CTL_IO_WRITE << 30
 REMOVE_CACHE = UC_CTL_TB_REMOVE_CACHE | 2 << 26 | UC_CTL_IO_WRITE << 30     # of two arguments
 RIGHTS = PTE_P | PTE_W | PTE_U | PTE_D
+NOT_PAGED = 1 << 9                  # in a TLB word: paging is off
 MIXED_CODE = 1 << 19                # in `code_frames`: fetched from a mixed frame, so compare the bytes
 
 GRANTED, FAULT, DEVICE, FETCH_WRITTEN, WRITE_FETCHED, CODE_IN_DEVICE, PAE = (int(fill) for fill in Fill)
@@ -106,24 +124,34 @@ def fail(s: State, linear: int, error: int) -> int:
 
 
 @compiled
-def walk(s: State, linear: int, write: int, user: int) -> int:
-    """Translate by the page tables, setting accessed and dirty bits; a TLB word without epoch, or -1."""
+def directory_entry(s: State, linear: int) -> int:
+    """Physical address of the page-directory entry for a linear address."""
+    return (load32(s.env + CR3) & PAGE_MASK) + (linear >> 22) * 4
+
+
+@compiled
+def table_entry(s: State, pde_at: int, linear: int) -> int:
+    """Physical address of the page-table entry, by the page-directory entry at a physical address."""
+    return (read_physical32(s, pde_at) & PAGE_MASK) + (linear >> 12 & 0x3FF) * 4
+
+
+@compiled
+def look_up(s: State, linear: int, write: int, user: int) -> int:
+    """Find a translation in the page tables; a TLB word without epoch, or -1. Nothing is marked."""
     cr4 = load32(s.env + CR4)
     if cr4 & CR4_PAE:
         s.walk_pae = 1
         return fail(s, linear, 0)
     error = (PF_W if write else 0) | (PF_U if user else 0)
-    pde_at = (load32(s.env + CR3) & PAGE_MASK) + (linear >> 22) * 4
+    pde_at = directory_entry(s, linear)
     pde = read_physical32(s, pde_at)
     if not pde & PTE_P:
         return fail(s, linear, error)
-    large = pde & PDE_PS and cr4 & CR4_PSE
-    if large:
-        entry_at, entry, rights = pde_at, pde, pde
-        frame = (pde & 0xFFC00000 | linear & 0x3FF000) & s.a20_mask
+    if pde & PDE_PS and cr4 & CR4_PSE:
+        entry, rights = pde, pde
+        frame = (pde & 0xFFC00000 | linear & 0x3FF000) & s.a20_mask | PDE_PS
     else:
-        entry_at = (pde & PAGE_MASK) + (linear >> 12 & 0x3FF) * 4
-        entry = read_physical32(s, entry_at)
+        entry = read_physical32(s, table_entry(s, pde_at, linear))
         if not entry & PTE_P:
             return fail(s, linear, error)
         rights = pde & entry
@@ -132,39 +160,67 @@ def walk(s: State, linear: int, write: int, user: int) -> int:
         return fail(s, linear, error | PF_P)
     if write and not rights & PTE_W and (user or load32(s.env + CR0) & CR0_WP):
         return fail(s, linear, error | PF_P)
-    if not large and not pde & PTE_A:
-        write_physical(s, pde_at, pde | PTE_A, 4)
+    return frame | rights & (PTE_P | PTE_W | PTE_U) | entry & PTE_D | (entry & PTE_G if cr4 & CR4_PGE else 0)
+
+
+@compiled
+def walk(s: State, linear: int, write: int, user: int) -> int:
+    """Translate by the page tables, setting accessed and dirty bits; a TLB word without epoch, or -1."""
+    word = look_up(s, linear, write, user)
+    if word < 0:
+        return word
+    pde_at = entry_at = directory_entry(s, linear)
+    if not word & PDE_PS:
+        entry_at = table_entry(s, pde_at, linear)
+        pde = read_physical32(s, pde_at)
+        if not pde & PTE_A:
+            write_physical(s, pde_at, pde | PTE_A, 4)
+    entry = read_physical32(s, entry_at)
     marked = entry | PTE_A | (PTE_D if write else 0)
     if marked != entry:
         write_physical(s, entry_at, marked, 4)
-    return frame | rights & (PTE_P | PTE_W | PTE_U) | marked & PTE_D
+    return word | marked & PTE_D
 
 
 @compiled
 def translate(s: State, linear: int, write: int, user: int) -> int:
     """A TLB word (frame and rights) for an access to `linear`, or -1 with `walk_error` and `walk_address` set."""
     if not load32(s.env + CR0) & CR0_PG:
-        return linear & PAGE_MASK & s.a20_mask | RIGHTS
+        return linear & PAGE_MASK & s.a20_mask | RIGHTS | NOT_PAGED
     if s.flush_tlb:                     # the running block flushes at its end: keep nothing
         return walk(s, linear, write, user)
     cr3 = load32(s.env + CR3)
     if s.tlb_cr3 != cr3:
         s.tlb_cr3 = cr3
         s.epoch += 1
-    at = s.tlb + (linear >> 12) * 8
-    word = load64(at)
-    if word >> 32 == s.epoch:
-        entry = word & 0xFFFFFFFF
-        if not write or entry & PTE_D:
-            if user and not entry & PTE_U:
-                return fail(s, linear, PF_P | PF_U | (PF_W if write else 0))
-            if not write or entry & PTE_W or (not user and not load32(s.env + CR0) & CR0_WP):
-                return entry
-            return fail(s, linear, PF_P | PF_W | (PF_U if user else 0))
+    word = load64(s.tlb + (linear >> 12) * 8)
+    if word >> 32 == s.epoch and (not write or word & PTE_D):
+        return permitted(s, linear, write, user, word & 0xFFFFFFFF)
     entry = walk(s, linear, write, user)
     if entry >= 0:
-        store64(at, s.epoch << 32 | entry)
+        store64(s.tlb + (linear >> 12) * 8, s.epoch << 32 | entry)
     return entry
+
+
+@compiled
+def permitted(s: State, linear: int, write: int, user: int, entry: int) -> int:
+    """A word of our TLB if it allows the access, or -1."""
+    if user and not entry & PTE_U:
+        return fail(s, linear, PF_P | PF_U | (PF_W if write else 0))
+    if not write or entry & PTE_W or (not user and not load32(s.env + CR0) & CR0_WP):
+        return entry
+    return fail(s, linear, PF_P | PF_W | (PF_U if user else 0))
+
+
+@compiled
+def find(s: State, linear: int, write: int, user: int) -> int:
+    """What `translate` would say, without marking a page-table entry or keeping a translation."""
+    if not load32(s.env + CR0) & CR0_PG:
+        return linear & PAGE_MASK & s.a20_mask | RIGHTS | NOT_PAGED
+    word = load64(s.tlb + (linear >> 12) * 8)
+    if word >> 32 == s.epoch and (not write or word & PTE_D) and s.tlb_cr3 == load32(s.env + CR3):
+        return permitted(s, linear, write, user, word & 0xFFFFFFFF)
+    return look_up(s, linear, write, user)
 
 
 @compiled

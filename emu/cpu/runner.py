@@ -6,10 +6,11 @@ from typing import Any
 
 from numba import types
 
-from emu.cpu.account import PART, arm, charge, rewind, what_is_due, within_deadline
+from emu.cpu.account import arm, charge_until_due, what_is_due
 from emu.cpu.blocks import COUNT, KEY, index_in, slot_of
+from emu.cpu.charging import PART, charge, rewind, started
 from emu.cpu.delivery import CS, DS, ES, FAULT, FS, GS, SS, deliver, set_segment
-from emu.cpu.hooks import FLAT_CODE, FLAT_DATA, linear_eip
+from emu.cpu.hooks import FLAT_CODE, FLAT_DATA, charge_bus, linear_eip
 from emu.cpu.layout import CFLAGS_NEXT_TB, CR2, EIP
 from emu.cpu.paging import (
     DEVICE,
@@ -51,7 +52,11 @@ def request_step(s: State, linear: int, allow: int) -> bool:
     index = index_in(s, slot, linear - (load64(slot + KEY) & 0xFFFFFFFF))
     if index >= load16(slot + COUNT):
         return False
-    rewind(s, linear)
+    _, instructions = started(s)
+    if s.model and s.instructions - instructions == index + 1:
+        s.charged = 1                                   # it was run alone already
+    else:
+        rewind(s, linear)
     s.step_slot, s.step_from, s.step_count = slot, index, 1
     s.step_allow = allow
     begin_step(s)
@@ -165,8 +170,16 @@ def begin_part(user: Any) -> None:
     """Let the next run begin with the block that Python entered as `new_key`, and with no more than that."""
     s = record(user)
     s.step_slot, s.step_from = slot_of(s, s.new_key), 0
-    s.step_count = within_deadline(s, s.step_slot, load16(s.step_slot + COUNT))
+    s.step_count = charge_until_due(s, s.step_slot, 0, min(load16(s.step_slot + COUNT), s.limit - s.instructions))
+    s.charged = 1
     begin_step(s)
+
+
+@callback(types.void(types.voidptr, types.int64))
+def wait_for_bus(user: Any, write: int) -> None:
+    """The instruction at EIP has accessed a device in memory."""
+    s = record(user)
+    charge_bus(s, s.bus_pci_write if write else s.bus_pci_read)
 
 
 @callback(types.void(types.voidptr))

@@ -7,7 +7,7 @@ Every field is a signed 64-bit integer.
 from __future__ import annotations
 
 import ctypes
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,17 @@ class Examine(IntEnum):
     MSR = 9                 # a model-specific register that is not one of SYSENTER's
 
 
+class Crossing(IntEnum):
+    """How the privilege level changed without an exception or interrupt, in `State.crossings`."""
+
+    OTHER = 0
+    SYSENTER = 1
+    SYSEXIT = 2
+    IRET = 3                # to an outer ring
+    RETF = 4                # to an outer ring
+    CALL_GATE = 5           # to an inner ring
+
+
 class Mode(IntEnum):
     """What is not modelled, in `State.examine` after Stop.UNSUPPORTED."""
 
@@ -68,7 +79,7 @@ class Fill(IntEnum):
     PAE = 6                 # PAE paging is on
 
 
-class Frame(IntEnum):
+class Frame(IntFlag):
     """What a page frame is used for, bits of one byte per frame (`State.frames`)."""
 
     WRITTEN = 1             # Unicorn may hold a writable translation
@@ -108,10 +119,40 @@ class State(ctypes.Structure):
         "resumed",              # linear address of the instruction that a run begins with: no breakpoint there; -1
         "repeating",            # linear address of a REP string instruction that has begun and may go on; -1
         "repeat_count",         # its count register before the last iteration
-        "flush_tlb",            # 1: the block just run changes CR0, CR3, CR4 or a translation
+        "repeat_index",         # how many iterations have been charged
+        "charged",              # 1: the part that is asked for has been charged
+        "rest_slot",            # the block of which a part has run and the rest follows; 0 if none
+        "rest_from",            # ... from which instruction on
+        "flush_tlb",            # what the block just run does to translations: blocks.Flush
+        "paging_mode",          # the bits of CR0 and CR4 that change translations, as they were last
+        "ring",                 # CPL, as it was last
+        "flush_page",           # the linear address of the last INVLPG
         "starts",               # address of i32: offset of each instruction in its block
         "costs",                # address of i32: cycles from the start of the block to each instruction
+        "transitions",          # address of i32: how many of these are published costs of transitions
+        "uop_counts",           # address of i32: micro-ops from the start of the block
+        "programs",             # address of the address programs of blocks
         "code_bytes",           # address of the bytes of blocks that are compared at each run
+        "breakpoints",          # address of u32: linear addresses of breakpoints
+        "breakpoint_count",     # how many
+        # the timing model; see `addresses` and `charging`
+        "model",                # address of its record (emu.timing.model), 0 under a `unit` profile
+        "records",              # address of what the current block accesses
+        "record_count",         # how many there are
+        "record_next",          # the first that has not been charged
+        "temporaries",          # address of what address programs compute, u64 each; the first is always zero
+        "kept",                 # address of the stores that a later load of the block may find
+        "kept_count",           # how many there are
+        "derived",              # up to which instruction of the block the records are complete
+        "derived_cut",          # 1: the block must be left there
+        "split_at",             # at which instruction it must be left at the latest, as it stores into code
+        "remap_frame",          # the frame that must change its use before it runs; -1
+        "opened",               # 1: the block has been opened, and nothing of it charged
+        "branch_slot",          # the block whose branch has not been settled; 0 if none
+        "string_costs",         # address of the prices of REP string instructions
+        "stream",               # address to which records of accesses to data are copied, 0 if nobody wants them
+        "stream_count",         # how many have been
+        "stream_size",          # how many there is room for
         # translation
         "tlb",                  # address of i64[2^20]: our TLB, see paging
         "epoch",                # entries of another epoch are stale
@@ -131,7 +172,21 @@ class State(ctypes.Structure):
         # counters
         "interrupts",           # external interrupts delivered
         "io_accesses",          # port and device-memory accesses
-        "cost_trap",            # cycles of delivering an exception or interrupt
+        "transition_cycles",    # cycles by cause, the pipeline has the rest: transitions at their published cost
+        "cache_cycles",         # ... misses of caches, and the store buffer
+        "tlb_cycles",           # ... misses of TLBs
+        "branch_cycles",        # ... mispredicted branches
+        "bus_cycles",           # ... bus time of device accesses and interrupt acknowledge
+        "uops",                 # micro-ops of instructions retired
+        # prices of transitions, cycles
+        "cost_int_outer",       # INT n, and what is like it, to an inner ring
+        "cost_int_same",        # ... within a ring
+        "cost_exception",       # an exception instead of INT n
+        "cost_interrupt",       # an external interrupt instead of INT n
+        "cost_iret_outer", "cost_iret_same", "cost_retf_outer", "cost_retf_same",      # returns by ring
+        "cost_call_far", "cost_jmp_far", "cost_gate_inner", "cost_gate_same",          # far transfers
+        "bus_inta",             # both interrupt acknowledge cycles
+        "bus_isa_read", "bus_isa_write", "bus_pci_read", "bus_pci_write",              # device accesses
         # Unicorn
         "uc",                   # the engine's handle
         "cpu",                  # address of its CPU object
@@ -140,6 +195,7 @@ class State(ctypes.Structure):
         "self",                 # address of this record
         "attend",               # address of account.attend
         "deliver",              # address of delivery.deliver_event
+        "open_block", "charge_part", "settle_branch", "touch", "flush_model",   # addresses of functions in `modelled`
         "port_callback",        # address of the Python function for port accesses
         "scratch",              # 8 bytes to pass by address
         "tsc_offset",           # RDTSC reads cycles plus this
@@ -148,6 +204,7 @@ class State(ctypes.Structure):
         "cpuid_extended",       # how many extended leaves (80000000h on) follow them
     )] + [
         ("traps", ctypes.c_int64 * 256),        # exceptions, software and external interrupts delivered, by vector
+        ("crossings", ctypes.c_int64 * 8),      # changes of the privilege level without a trap, by Crossing
         ("cpuid", ctypes.c_int64 * 64),         # EAX EBX ECX EDX of each leaf
     ]
 

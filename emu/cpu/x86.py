@@ -26,10 +26,13 @@ EFLAGS_FIXED = 1 << 1   # always reads as one
 
 # Control registers (section 2.5)
 CR0_PE = 1 << 0         # protected mode
+CR0_EM = 1 << 2         # no x87
+CR0_TS = 1 << 3         # task switched: x87 faults once
 CR0_WP = 1 << 16        # supervisor writes honour read-only pages
 CR0_PG = 1 << 31        # paging
 CR4_PSE = 1 << 4        # 4 MiB pages
 CR4_PAE = 1 << 5        # physical address extension: not modelled
+CR4_PGE = 1 << 7        # global pages
 
 DR6_BS = 1 << 14       # debug status: a single step (section 15.2)
 
@@ -39,6 +42,7 @@ PTE_W = 1 << 1          # writable
 PTE_U = 1 << 2          # user
 PTE_A = 1 << 5          # accessed
 PTE_D = 1 << 6          # dirty
+PTE_G = 1 << 8          # global: stays in the TLB when CR3 is loaded
 PDE_PS = 1 << 7         # 4 MiB page
 
 # Page-fault error code (section 5.12, interrupt 14)
@@ -60,10 +64,12 @@ DESC_G = 1 << 23        # limit counts 4 KiB units
 # System-descriptor and gate types (section 3.5)
 TYPE_TSS16_BUSY = 3     # 286 TSS, busy
 TSS_BUSY = 2            # what makes either of them a busy one
+TYPE_CALL_GATE16 = 4
 TYPE_TASK_GATE = 5
 TYPE_INT_GATE16 = 6
 TYPE_TRAP_GATE16 = 7
 TYPE_TSS32_BUSY = 11    # 32-bit TSS, busy
+TYPE_CALL_GATE32 = 12
 TYPE_INT_GATE32 = 14
 TYPE_TRAP_GATE32 = 15
 

@@ -19,7 +19,17 @@ def state(machine: Machine) -> dict[str, Any]:
         "cycles": counts.cycles, "instructions": counts.instructions, "clock": machine.clock.now,
         "idle": machine.idle_cycles, "traps": {vector: count for vector, count in enumerate(counts.traps) if count},
         "irqs": machine.irqs, "io accesses": counts.io_accesses, "console": bytes(machine.console),
-        "memory": hashlib.sha256(machine.ram.bytes).hexdigest()}
+        "crossings": list(counts.crossings), "uops": counts.uops,
+        "causes": [getattr(counts, f"{cause}_cycles") for cause in ("transition", "cache", "tlb", "branch", "bus")],
+        "memory": hashlib.sha256(machine.ram.bytes).hexdigest()} | _timing(machine)
+
+
+def _timing(machine: Machine) -> dict[str, Any]:
+    """What the timing model has counted, and what its caches, TLBs and predictor hold."""
+    model = machine.cpu.costs.model
+    if model is None:
+        return {}
+    return {"counters": model.counters(), "timing model": hashlib.sha256(model.save()).hexdigest()}
 
 
 def difference(one: dict[str, Any], other: dict[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -42,6 +42,7 @@ from emu.timing.profile import profiles
 from loader.assembler import assemble
 from loader.linker import link
 
+PROFILES = profiles()
 CYCLES = 2000               # of each run
 CODE_SIZE = 0x1000          # bytes of random code
 
@@ -194,7 +195,7 @@ def make(kind: str, seed: int) -> BareMachine:
     code = soup(rng) if kind.startswith("soup") else rng.randbytes(CODE_SIZE)
     flags = rng.choice((0x202, 0x202, 0x3202, 0x302 if rng.random() < 0.1 else 0x2))
     bare = BareMachine("nop", ring=ring, paging=ring == 3 or rng.random() < 0.5, flags=flags,
-                       cr0=rng.choice((0, CR0_WP)), cr4=rng.choice((0, 0x10, 0x600)), cpu=rng.choice(profiles()),
+                       cr0=rng.choice((0, CR0_WP)), cr4=rng.choice((0, 0x10, 0x600)), cpu=rng.choice(PROFILES),
                        **{name: number(rng) for name in ("eax", "ecx", "edx", "ebx", "ebp")},
                        esi=address(rng), edi=address(rng))
     ram, ports = bare.machine.ram, bare.machine.bus.ports
