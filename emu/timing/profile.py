@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from emu.timing.errors import ProfileError, refuse
 from emu.timing.figures import Kind, Source
 from emu.timing.identity import ENGINES, FEATURES, check_identity, cpuid_of
+from emu.timing.levels import LEVELS, Level, at_level
 from emu.timing.timing import SECTIONS, Timing, read_sources, read_timing, reader_of
 
 __all__ = ["DIRECTORY", "FEATURES", "Profile", "ProfileError", "load_profile", "profiles"]
@@ -53,6 +54,14 @@ class Profile:
     def family(self) -> int:
         """The processor's family by its CPUID signature: 5 Pentium, 6 P6 and K7, 15 NetBurst."""
         return self.cpuid[4] >> 8 & 0xF
+
+    def at(self, level: Level) -> Profile:
+        """The same processor with every range collapsed: "minimum" is the fastest that sources allow, "maximum" the
+        slowest. Raises ValueError for another level.
+        """
+        if level not in LEVELS:
+            raise ValueError(f"level {level!r}: must be one of {', '.join(LEVELS)}")
+        return replace(self, timing=at_level(self.timing, level)) if self.timing else self
 
     def costs(self, instructions: Sequence[Any]) -> list[int]:
         """Price a block: cycles from its start to the end of each of its instructions."""

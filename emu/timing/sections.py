@@ -18,9 +18,11 @@ class Pipeline:
 
     issue_width: Annotated[Number, count("instructions (P5) or micro-ops begun in a cycle", 1, 16)]
     fetch_bytes: Annotated[Number | None, count("code bytes fetched in a cycle", 1, 64, "bytes", kinds=DECODED_EARLY)]
-    prefix: Annotated[Number | None, number("decoding each prefix", high=16, kinds=P5)]
+    prefix: Annotated[Number | None, number("decoding each prefix; a class has its 0F in its figures", high=16,
+                                            kinds=P5)]
     agi: Annotated[Number | None, number("waiting for an address register that the cycle before wrote", high=16,
                                          kinds=P5)]
+    pair_bytes: Annotated[Number | None, count("length of two instructions that pair", 2, 30, "bytes", kinds=P5)]
     decode_width: Annotated[Number | None, count("instructions decoded in a cycle", 1, 16, kinds=DECODING)]
     complex_uops: Annotated[Number | None, count("micro-ops of an instruction that needs no microcode", 1, 16,
                                                  kinds=OUT_OF_ORDER)]
@@ -34,6 +36,7 @@ class Pipeline:
     store_ports: Annotated[Number | None, count("stores in a cycle", 1, 8, kinds=OUT_OF_ORDER)]
     store_forward: Annotated[Number | None, number("a load that takes its value from an earlier store", high=100,
                                                    kinds=OUT_OF_ORDER)]
+    store_buffer: Annotated[Number, count("stores that wait to be written", 1, 1024)]
     misaligned: Annotated[Number, number("an access that crosses a cache line, in addition", high=1000)]
 
 

@@ -19,7 +19,7 @@ CLASSES = {
     "nop": _class("NOP"),
     "mov_rr": _class("MOV between registers"),
     "mov_ri": _class("MOV of an immediate"),
-    "mov_load": _class("MOV from memory"),
+    "mov_load": _class("MOV from memory; prefetches"),
     "mov_store": _class("MOV to memory"),
     "movx_rr": _class("MOVZX, MOVSX between registers"),
     "movx_load": _class("MOVZX, MOVSX from memory"),
@@ -38,7 +38,8 @@ CLASSES = {
     "alu_rm": _class("ADD, SUB, AND, OR, XOR of a register with memory"),
     "alu_mr": _class("ADD, SUB, AND, OR, XOR, INC, DEC, NEG, NOT on memory"),
     "logic_rr": _class("AND, OR, XOR"),
-    "cmp_rr": _class("CMP, TEST of registers"),
+    "cmp_rr": _class("CMP of registers"),
+    "test_rr": _class("TEST of registers"),
     "cmp_rm": _class("CMP, TEST with memory"),
     "inc_dec": _class("INC, DEC of a register"),
     "neg_not": _class("NEG, NOT of a register"),
@@ -114,9 +115,9 @@ CLASSES = {
     "fp_add": _class("FADD, FSUB, FCOM"),
     "fp_mul": _class("FMUL"),
     "fp_div": _class("FDIV"),
-    "fp_sqrt": _class("FSQRT"),
-    "fnsave": _class("FNSAVE"),
-    "frstor": _class("FRSTOR"),
+    "fp_sqrt": _class("FSQRT; FSIN, FPREM, FBSTP and such are taken for it"),
+    "fnsave": _class("FNSAVE, FNSTENV"),
+    "frstor": _class("FRSTOR, FLDENV"),
     "fxsave": _class("FXSAVE", "FXSR"),
     "fxrstor": _class("FXRSTOR", "FXSR"),
     "mmx": _class("arithmetic on MMX registers", "MMX"),
@@ -196,6 +197,17 @@ TRANSITIONS = {
     "out_bitmap": Term("OUT allowed by the TSS bitmap"),
     "ins": Term("INS, an iteration"),
     "outs": Term("OUTS, an iteration"),
+}
+
+# Transitions of which the processor decides at run time which one it is, and how often: family, and what it may be
+FAMILIES = {
+    "int": ("int_same", "int_outer"),                           # INT n, INT3, INTO
+    "iret": ("iret_same", "iret_outer"),
+    "far call": ("call_far", "call_gate_same", "call_gate_inner"),
+    "far jmp": ("jmp_far",),                                    # into a segment, or through a gate or a TSS
+    "far ret": ("ret_far_same", "ret_far_outer"),
+    "rep ins": ("ins",),
+    "rep outs": ("outs",),
 }
 
 PAIRED = ("reg", "rm", "rmw", "branch")         # what an instruction of a pair does; a branch goes second only

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from emu.timing.profile import DIRECTORY
+
+sys.path.insert(0, str(Path(__file__).parent))          # so that tests find `snippets`
 
 Write = Callable[[dict[str, Any]], Path]
 
