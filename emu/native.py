@@ -27,7 +27,7 @@ I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 SOURCES = (                 # every file with native code, and what it takes constants from
     "native", "timing/model", "timing/associative", "timing/hierarchy", "timing/translations", "timing/branches",
     "cpu/state", "cpu/layout", "cpu/x86", "cpu/paging", "cpu/delivery", "cpu/blocks", "cpu/derivation",
-    "cpu/addresses", "cpu/charging", "cpu/account", "cpu/modelled", "cpu/hooks", "cpu/runner")
+    "cpu/addresses", "cpu/hits", "cpu/charging", "cpu/account", "cpu/modelled", "cpu/hooks", "cpu/runner")
 
 
 def cache_root() -> Path:
@@ -78,6 +78,11 @@ def callback(signature: Any) -> Callable[[Callable[..., Any]], Any]:
 def compiled(function: Callable[..., Any]) -> Any:
     """A function of native code for native code: compiled with its callers."""
     return numba.njit(function)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """`compiled`, copied into its callers: for the few small functions that run at every block or access."""
+    return numba.njit(forceinline=True)(function)
 
 
 def _load(width: ir.IntType) -> Any:
@@ -158,7 +163,6 @@ call_ctl_range = _call([POINTER, I32, I64, I64], fixed=2)   # uc_ctl(uc, control
 call_attend = _call([POINTER, I64, I64, I64])               # account.attend(state, ...)
 call_open = _call([POINTER, I64, I64])                      # modelled.open_block(state, slot, pc)
 call_part = _call([POINTER, I64, I64, I64])                 # modelled.charge_part(state, slot, first, last)
-call_settle = _call([POINTER, I64])                         # modelled.settle_branch(state, pc)
 call_flush = _call([POINTER, I64])                          # modelled.flush_model(state, kind)
 call_touch = _call([POINTER, I64, I64, I64])                # modelled.touch(state, linear, size, write)
 call_deliver = _call([POINTER, I64, I64, I64, I64])         # delivery.deliver_event(state, ...)

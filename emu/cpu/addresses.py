@@ -362,6 +362,17 @@ def through_gate(s: State, at: int, selector: int, high: int, top: int, user: in
 
 
 @compiled
+def keep(s: State, step: int, linear: int, size: int) -> None:
+    """Note what a store will write, for a load behind it."""
+    kept = s.kept + s.kept_count * KEPT_ENTRY
+    s.kept_count += 1
+    stored = load64(step + STORED)
+    store64(kept + KEPT_LINEAR, linear)
+    store64(kept + KEPT_SIZE, size)
+    store64(kept + KEPT_VALUE, load32(stored) + load32(step + OFFSET) & 0xFFFFFFFF if stored else -1)
+
+
+@compiled
 def derive(s: State, step: int, start: int) -> None:
     """Run the program at `step` for the block at linear `start`.
 
@@ -410,12 +421,7 @@ def derive(s: State, step: int, start: int) -> None:
                     return
                 store64(load64(step + RESULT), value)
             elif op == OP_KEEP:
-                kept = s.kept + s.kept_count * KEPT_ENTRY
-                s.kept_count += 1
-                stored = load64(step + STORED)
-                store64(kept + KEPT_LINEAR, linear)
-                store64(kept + KEPT_SIZE, size)
-                store64(kept + KEPT_VALUE, load32(stored) + load32(step + OFFSET) & 0xFFFFFFFF if stored else -1)
+                keep(s, step, linear, size)
         elif op <= STOPS:
             s.derived = at
             s.derived_cut = op
@@ -432,7 +438,8 @@ def derive(s: State, step: int, start: int) -> None:
 def go_on(s: State, step: int, op: int, user: int) -> bool:
     """The rare steps; False if the program ends here."""
     if op == OP_IF_COUNT:
-        return load32(load64(step + VALUE_BASE)) + load32(step + DISP) & 0xFFFFFFFF != 0
+        s.repeat_left = load32(load64(step + VALUE_BASE)) + load32(step + DISP) & 0xFFFFFFFF
+        return s.repeat_left != 0
     if op == OP_FLOATING:
         return load32(s.env + CR0) & (CR0_TS | CR0_EM) == 0
     cpl = load32(s.env + HFLAGS) & HF_CPL

@@ -39,6 +39,11 @@ ENDS = 40                   # u16: the kind of the branch that ends it (emu.timi
 STRING = 42                 # u16: its REP string instruction, an index in `string_costs`; 0: none, or without a model
 STRING_SIZE = 44            # u16: how wide: 0 bytes, 1 words, 2 doublewords
 LEAVES = 46                 # u16: Crossing, if the privilege level may be another behind it
+TRANSITIONS = 48            # i32: cycles of COST that are published costs of transitions
+UOPS = 52                   # i32: micro-ops
+LOADS = 56                  # u16: reads of data, if no access crosses a page
+STORES = 58                 # u16: writes of data
+LAST = 60                   # i32: offset of the last instruction, bytes
 ENTRY_SIZE = 64
 
 ENTRIES = 1 << 17           # of the table; it is cleared when half full
@@ -94,7 +99,7 @@ _STRING = frozenset(["movs", "stos", "lods", "cmps", "scas", "ins", "outs"])
 _MSR = frozenset(["rdmsr", "wrmsr"])
 _BEGIN = frozenset(["bt", "bts", "btr", "btc", "loope", "loopne"])
 _NO_FLAGS = frozenset(["mov", "movzx", "movsx", "lea", "push", "pop", "xchg", "nop", "cdq", "cwde"])
-_ENTRY = struct.Struct("<qiHHiHHHHiiiHHHH")
+_ENTRY = struct.Struct("<qiHHiHHHHiiiHHHHiiHHi")
 
 
 class Description(NamedTuple):
@@ -106,6 +111,8 @@ class Description(NamedTuple):
     stalls: int = 0         # cycles beyond its price that it may take at most
     string: int = 0         # its REP string instruction: index in `string_costs`
     string_size: int = 0    # 0 bytes, 1 words, 2 doublewords
+    loads: int = 0          # reads of data
+    stores: int = 0         # writes of data
 
 
 def guard_of(instruction: Instruction) -> Guard:
@@ -294,7 +301,8 @@ class BlockTable:
         cost = block.price.cycles[-1]
         _ENTRY.pack_into(self._entries.data, self._free_slot(key), key, cost, count, flags, pool, guard_at, guard,
                          cut_at, flush, self._bytes, cost + block.stalls, self._steps, branch_of(last),
-                         block.string, block.string_size, crossing_of(last))
+                         block.string, block.string_size, crossing_of(last), block.price.transitions[-1],
+                         block.price.uops[-1], block.loads, block.stores, last.address - address)
         self._used += 1
         self._pool = end
         self._steps += len(block.program)

@@ -20,7 +20,7 @@ from emu.cpu.addresses import (
 )
 from emu.cpu.blocks import COST, COUNT, FLAGS, KEY, POOL, Special, index_in, last_address, repeat_count
 from emu.cpu.state import State
-from emu.native import call_open, call_part, compiled, load8, load16, load32, load64, store32
+from emu.native import call_open, call_part, compiled, inlined, load8, load16, load32, load64, store32
 
 COMPARE, REPEAT = int(Special.COMPARE), int(Special.REPEAT)
 PART = 1                    # tag in `block`: when it began is noted
@@ -42,7 +42,7 @@ def stalls_before(s: State, index: int) -> int:
     return stalls
 
 
-@compiled
+@inlined
 def set_start(s: State, slot: int, cycles: int, instructions: int) -> None:
     """Note when the current block began, as it cannot be told from what it costs."""
     s.block = slot | PART

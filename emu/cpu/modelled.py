@@ -37,23 +37,28 @@ from emu.cpu.addresses import (
 )
 from emu.cpu.blocks import (
     CODE16,
+    COST,
     COUNT,
     ENDS,
     ENTRIES,
     ENTRY_SIZE,
     HASH,
     KEY,
+    LAST,
+    LOADS,
     POOL,
     PROGRAM,
     SIZE_SHIFT,
+    STORES,
     STRING,
     STRING_SIZE,
+    TRANSITIONS,
+    UOPS,
     WORST,
     Flush,
-    last_address,
-    repeat_count,
 )
 from emu.cpu.charging import add_charge, cost_before, set_start
+from emu.cpu.hits import hits
 from emu.cpu.layout import CR0, CR4, HF_CPL, HF_CS32, HFLAGS
 from emu.cpu.paging import PAGE_MASK, directory_entry, find, table_entry
 from emu.cpu.state import State, record
@@ -62,9 +67,9 @@ from emu.native import (
     call_attend,
     call_open,
     call_part,
-    call_settle,
     callback,
     compiled,
+    inlined,
     load8,
     load16,
     load32,
@@ -160,11 +165,41 @@ def charge_iteration(s: State, slot: int, index: int) -> None:
     if s.repeating < 0:
         s.repeat_index = 0
         stall = load64(costs + SETUP)
-    if repeat_count(s, slot):
+    if s.repeat_left:
         stall += each * (s.repeat_index + 1) // HUNDREDTHS - each * s.repeat_index // HUNDREDTHS
         s.repeat_index += 1
     if stall:
         add_charge(s, index, ITERATION, stall)
+
+
+@inlined
+def settle(s: State, m: Model, pc: int) -> None:
+    """The branch that ended the last block has led to linear `pc`: what the predictor makes of it."""
+    slot = s.branch_slot
+    s.branch_slot = 0
+    key = load64(slot + KEY)
+    start = key & 0xFFFFFFFF
+    behind = start + (key >> SIZE_SHIFT & 0xFFF) & 0xFFFFFFFF
+    stall = branch(m, load16(slot + ENDS), start + load32(slot + LAST), behind, pc)
+    if stall:
+        s.cycles += stall
+        s.branch_cycles += stall
+
+
+@inlined
+def charge_price(s: State, m: Model, slot: int, count: int) -> None:
+    """`open_block` and `charge_part` for a whole block of which every access hits."""
+    set_start(s, slot, s.cycles, s.instructions)
+    s.record_count = s.record_next = s.derived_cut = 0
+    s.derived = count
+    s.cycles += load32(slot + COST)
+    s.instructions += count
+    s.transition_cycles += load32(slot + TRANSITIONS)
+    s.uops += load32(slot + UOPS)
+    m.loads += load16(slot + LOADS)
+    m.stores += load16(slot + STORES)
+    if load16(slot + ENDS):
+        s.branch_slot = slot
 
 
 @compiled
@@ -195,6 +230,7 @@ def charge_part(user: Any, slot: int, first: int, last: int) -> int:
     m = model_at(s.model)
     begin = s.cycles - cost_before(s, slot, first)
     stalls = 0
+    s.last_page = s.last_code = -1
     while s.record_next < s.record_count:
         at = s.records + s.record_next * RECORD_SIZE
         where = load16(at + WHERE)
@@ -217,21 +253,6 @@ def charge_part(user: Any, slot: int, first: int, last: int) -> int:
     return 0
 
 
-@callback(types.int32(types.voidptr, types.int64))
-def settle_branch(user: Any, pc: int) -> int:
-    """The branch that ended the last block has led to linear `pc`: what the predictor makes of it."""
-    s = record(user)
-    m = model_at(s.model)
-    slot = s.branch_slot
-    s.branch_slot = 0
-    start = load64(slot + KEY) & 0xFFFFFFFF
-    behind = start + (load64(slot + KEY) >> SIZE_SHIFT & 0xFFF) & 0xFFFFFFFF
-    stall = branch(m, load16(slot + ENDS), last_address(s, slot), behind, pc)
-    s.cycles += stall
-    s.branch_cycles += stall
-    return 0
-
-
 @callback(types.int32(types.voidptr, types.int64, types.int64, types.int64))
 def touch(user: Any, linear: int, size: int, write: int) -> int:
     """The processor itself accesses memory, with supervisor rights: charge what the access misses."""
@@ -247,6 +268,7 @@ def touch(user: Any, linear: int, size: int, write: int) -> int:
     store32(at + PHYSICAL, physical)
     store32(at + LENGTH, size | (WRITE if write else READ) << 16 | (word & PAGE_BITS) >> 7 << 24)
     s.cycles += simulate(s, m, at, s.cycles)
+    s.last_page = -1
     return 0
 
 
@@ -256,6 +278,7 @@ def flush_model(user: Any, kind: int) -> int:
     s = record(user)
     m = model_at(s.model)
     mode = load32(s.env + CR0) & PAGING0 | (load32(s.env + CR4) & PAGING4) << 32
+    s.last_page = s.last_code = -1
     if kind == FLUSH_CR3:
         load_cr3(m)
     elif kind == FLUSH_PAGE:
@@ -270,6 +293,7 @@ def flush_model(user: Any, kind: int) -> int:
 def on_block_modelled(handle: Any, address: int, size: int, user: Any) -> None:
     """UC_HOOK_BLOCK under a timing model."""
     s = record(user)
+    m = model_at(s.model)
     pc = types.int64(address) & 0xFFFFFFFF
     key = pc | load32(s.code_frames + (pc >> 12) * 4) << 32 | types.int64(size) << SIZE_SHIFT
     mode = load32(s.env + HFLAGS)
@@ -278,12 +302,18 @@ def on_block_modelled(handle: Any, address: int, size: int, user: Any) -> None:
     slot = s.table + (key * HASH >> 40 & ENTRIES - 1) * ENTRY_SIZE
     counts = load32(slot + COUNT)
     if s.branch_slot:
-        call_settle(s.settle_branch, s.self, pc)
+        settle(s, m, pc)
     if (load64(slot) == key and counts <= 0xFFFF and s.cycles + load32(slot + WORST) < s.deadline
             and s.instructions + counts < s.limit and mode & HF_CPL == s.ring):
+        if not s.stream and hits(s, m, s.programs + load32(slot + PROGRAM), pc):
+            charge_price(s, m, slot, counts)
+            return
+        s.last_page = s.last_code = -1                  # it may have noted what it did not do
         call_open(s.open_block, s.self, slot, pc)
         if not s.derived_cut and s.split_at == WHOLE:
             s.opened = 0
             call_part(s.charge_part, s.self, slot, 0, counts)
             return
     call_attend(s.attend, s.self, pc, types.int64(size), key)
+
+

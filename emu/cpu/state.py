@@ -119,6 +119,7 @@ class State(ctypes.Structure):
         "resumed",              # linear address of the instruction that a run begins with: no breakpoint there; -1
         "repeating",            # linear address of a REP string instruction that has begun and may go on; -1
         "repeat_count",         # its count register before the last iteration
+        "repeat_left",          # its count when the block has come to it, as derived
         "repeat_index",         # how many iterations have been charged
         "charged",              # 1: the part that is asked for has been charged
         "rest_slot",            # the block of which a part has run and the rest follows; 0 if none
@@ -143,6 +144,10 @@ class State(ctypes.Structure):
         "temporaries",          # address of what address programs compute, u64 each; the first is always zero
         "kept",                 # address of the stores that a later load of the block may find
         "kept_count",           # how many there are
+        "last_page",            # linear page of the last access to data, if it is first in its set for sure; or -1
+        "last_code",            # linear address / 16 of the last code (of a trace cache: the address itself), likewise
+        "later",                # address of the words that are to move to the front of their sets: see `hits`
+        "later_count",          # how many there are
         "derived",              # up to which instruction of the block the records are complete
         "derived_cut",          # 1: the block must be left there
         "split_at",             # at which instruction it must be left at the latest, as it stores into code
@@ -195,7 +200,7 @@ class State(ctypes.Structure):
         "self",                 # address of this record
         "attend",               # address of account.attend
         "deliver",              # address of delivery.deliver_event
-        "open_block", "charge_part", "settle_branch", "touch", "flush_model",   # addresses of functions in `modelled`
+        "open_block", "charge_part", "touch", "flush_model",   # addresses of functions in `modelled`
         "port_callback",        # address of the Python function for port accesses
         "scratch",              # 8 bytes to pass by address
         "tsc_offset",           # RDTSC reads cycles plus this

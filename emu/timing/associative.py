@@ -17,7 +17,7 @@ shows only in sets that are cycled through by more lines than they hold.
 
 from __future__ import annotations
 
-from emu.native import compiled, load64, store64
+from emu.native import compiled, inlined, load64, store64
 from emu.timing.model import Model
 
 VALID, MARK, LARGE = 1, 2, 4
@@ -27,13 +27,13 @@ NUMBER_SHIFT = 24
 KEY = ~(MARK | SLOT_MASK << SLOT_SHIFT)
 
 
-@compiled
+@inlined
 def key_of(number: int) -> int:
     """The key of a line, a 4 KiB page or a branch."""
     return number << NUMBER_SHIFT | VALID
 
 
-@compiled
+@inlined
 def set_of(table: int, mask: int, ways: int, number: int) -> int:
     """The address of the set in which a number belongs."""
     return table + (number & mask) * ways * 8

@@ -18,8 +18,8 @@ Not modelled: NetBurst's second BTB in front of the trace cache, wrong-path fetc
 
 from __future__ import annotations
 
-from emu.native import compiled, load8, load64, store8, store64
-from emu.timing.associative import SLOT_MASK, SLOT_SHIFT, insert, key_of, promote, set_of
+from emu.native import compiled, inlined, load8, load64, store8, store64
+from emu.timing.associative import KEY, SLOT_MASK, SLOT_SHIFT, insert, key_of, promote, set_of
 from emu.timing.model import BIMODAL, GLOBAL, LOCAL, WEAKLY_TAKEN, Model
 
 # Kinds of branches.
@@ -65,29 +65,40 @@ def misfetched(m: Model) -> int:
     return m.misfetch
 
 
-@compiled
+@inlined
 def conditional(m: Model, pc: int, target: int, taken: bool, backward: bool) -> int:
     """The stall of a conditional branch."""
     entry = find_entry(m, pc)
+    if entry < 0:
+        return conditional_unknown(m, pc, target, taken, backward)
+    counter = counter_of(m, entry, pc)
+    value = load8(counter)
     stall = 0
-    if entry >= 0:
-        predicted = load8(counter_of(m, entry, pc)) >= 2
-        if predicted != taken or (taken and load64(m.targets + entry * 8) != target):
-            stall = mispredicted(m)
-    else:
-        predicted = backward and m.static_backward != 0
-        if predicted != taken:
-            stall = mispredicted(m)
-        elif taken:
-            stall = misfetched(m)
-        if taken:
-            entry = enter(m, pc)
-    if entry >= 0:
-        learn(m, entry, pc, taken)
-        if taken:
-            aim(m, entry, target)
-    if m.predictor == GLOBAL:
-        m.history = (m.history << 1 | taken) & m.history_mask
+    predicted = value >= 2
+    if predicted != taken or (taken and load64(m.targets + entry * 8) != target):
+        stall = mispredicted(m)
+    learn(m, entry, counter, value, taken)
+    if taken:
+        aim(m, entry, target)
+    return stall
+
+
+@compiled
+def conditional_unknown(m: Model, pc: int, target: int, taken: bool, backward: bool) -> int:
+    """The stall of a conditional branch that the BTB does not have."""
+    predicted = backward and m.static_backward != 0
+    stall = 0
+    if predicted != taken:
+        stall = mispredicted(m)
+    elif taken:
+        stall = misfetched(m)
+    if taken:
+        entry = enter(m, pc)
+        counter = counter_of(m, entry, pc)
+        learn(m, entry, counter, load8(counter), taken)
+        aim(m, entry, target)
+    elif m.predictor == GLOBAL:
+        m.history = m.history << 1 & m.history_mask
     return stall
 
 
@@ -104,11 +115,14 @@ def unconditional(m: Model, pc: int, target: int, direct: bool) -> int:
     return mispredicted(m)
 
 
-@compiled
+@inlined
 def find_entry(m: Model, pc: int) -> int:
     """The number of a branch's BTB entry, or -1."""
     index = pc >> m.btb_shift & m.btb_mask
-    word = promote(m, set_of(m.btb, m.btb_mask, m.btb_ways, index), m.btb_ways, key_of(pc))
+    first = set_of(m.btb, m.btb_mask, m.btb_ways, index)
+    word = load64(first)
+    if word & KEY != key_of(pc):
+        word = promote(m, first, m.btb_ways, key_of(pc))
     return index * m.btb_ways + (word >> SLOT_SHIFT & SLOT_MASK) if word else -1
 
 
@@ -141,7 +155,7 @@ def spare_slot(first: int, ways: int) -> int:
     return used
 
 
-@compiled
+@inlined
 def counter_of(m: Model, entry: int, pc: int) -> int:
     """The address of the counter that predicts a conditional branch now."""
     if m.predictor == BIMODAL:
@@ -151,26 +165,26 @@ def counter_of(m: Model, entry: int, pc: int) -> int:
     return m.counters + (m.history << m.history_place ^ pc & m.address_mask)
 
 
-@compiled
-def learn(m: Model, entry: int, pc: int, taken: bool) -> None:
-    """Move the counter, and the entry's own history, by an outcome."""
-    counter = counter_of(m, entry, pc)
-    before = load8(counter)
-    after = min(before + 1, 3) if taken else max(before - 1, 0)
-    if after != before:
+@inlined
+def learn(m: Model, entry: int, counter: int, value: int, taken: bool) -> None:
+    """Move the counter, which holds `value`, and the histories by an outcome."""
+    after = min(value + 1, 3) if taken else max(value - 1, 0)
+    if after != value:
         store8(counter, after)
         m.changes += 1
     if m.predictor == LOCAL:
         replace(m, m.histories + entry * 8, (load64(m.histories + entry * 8) << 1 | taken) & m.history_mask)
+    elif m.predictor == GLOBAL:
+        m.history = (m.history << 1 | taken) & m.history_mask
 
 
-@compiled
+@inlined
 def aim(m: Model, entry: int, target: int) -> None:
     """Note the target of a branch."""
     replace(m, m.targets + entry * 8, target)
 
 
-@compiled
+@inlined
 def replace(m: Model, at: int, value: int) -> None:
     """Store a word, and note a change if it is one."""
     if load64(at) != value:
@@ -178,14 +192,14 @@ def replace(m: Model, at: int, value: int) -> None:
         m.changes += 1
 
 
-@compiled
+@inlined
 def push_return(m: Model, address: int) -> None:
     """Push onto the return stack; the oldest address is lost when it is full."""
     m.returns_top = m.returns_top + 8 if m.returns_top + 8 < m.returns_size else 0
     replace(m, m.returns + m.returns_top, address)
 
 
-@compiled
+@inlined
 def pop_return(m: Model) -> int:
     """Pop the return stack; one popped too often yields what it held before."""
     address = load64(m.returns + m.returns_top)

@@ -190,6 +190,12 @@ def fetch(m: Model, physical: int) -> int:
 
 
 @compiled
+def trace_index(linear: int) -> int:
+    """What chooses the set of the trace line that begins at a linear address."""
+    return linear ^ linear >> 8 ^ linear >> 16
+
+
+@compiled
 def fetch_trace(m: Model, linear: int, physical: int, instructions: int) -> int:
     """Fetch the line of the trace cache that begins at a linear address; the stall in cycles.
 
@@ -198,7 +204,7 @@ def fetch_trace(m: Model, linear: int, physical: int, instructions: int) -> int:
     """
     if not m.trace:
         return fetch(m, physical)
-    first = set_of(m.trace, m.trace_mask, m.trace_ways, linear ^ linear >> 8 ^ linear >> 16)
+    first = set_of(m.trace, m.trace_mask, m.trace_ways, trace_index(linear))
     if load64(first) & KEY == key_of(linear) or promote(m, first, m.trace_ways, key_of(linear)):
         return 0
     m.trace_misses += 1

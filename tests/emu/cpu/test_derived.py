@@ -6,11 +6,13 @@ import random
 
 import numpy as np
 import pytest
+from cutting import difference, state
 from machine_code import DATA, BareMachine
 from unicorn import unicorn_const as uc
 
 from emu.cpu.addresses import READ, WRITE
 from emu.machine import Machine
+from emu.timing.profile import profiles
 
 RECORD = np.dtype([("linear", "<u4"), ("physical", "<u4"), ("size", "<u2"), ("kind", "u1"), ("page", "u1"),
                    ("where", "<u2"), ("", "<u2"), ("cache", "<i4"), ("tlb", "<i4")])      # see emu.cpu.addresses
@@ -125,3 +127,13 @@ def test_the_derived_accesses_of_random_code_are_those_that_it_makes(seed: int) 
     bare.machine.run(until=bare.address("end"), max_cycles=1_000_000)
     assert bare.machine.cpu.linear_eip == bare.address("end")
     assert watched.compare() > 100
+
+
+@pytest.mark.parametrize("profile", [name for name in profiles() if name != "unit"])
+def test_the_quick_path_and_the_long_one_charge_alike(profile: str) -> None:
+    quick, long = (Machine.boot("preempt", cpu=profile) for _ in range(2))
+    long.cpu.state.stream, long.cpu.state.stream_size = 1, 0        # watched: every block goes the long way
+    for machine in (quick, long):
+        machine.run(max_cycles=3_000_000)
+    assert long.cpu.state.stream_count > 10_000
+    assert not difference(state(quick), state(long))

@@ -1,0 +1,219 @@
+"""The quick path of the timing model: a block whose every access hits the first cache and TLB costs its price.
+
+Most blocks that run have run a moment ago. `hits` runs the block's address program and looks whether everything is
+there; it gives up, having changed nothing, at the first access that would stall or is unusual, and `modelled` goes the
+long way, with records. A hit changes no more than the order of its set: most are at the front already, and the others
+are noted and moved once it is known that the whole block hits.
+"""
+
+from __future__ import annotations
+
+from emu.cpu.addresses import (
+    ACCESS,
+    ACCESS_WRITE,
+    CODE_FRAME,
+    DISP,
+    MASK,
+    OP,
+    OP_BIT_SCAN,
+    OP_FETCH,
+    OP_KEEP,
+    OP_LOAD,
+    RESULT,
+    SCALED,
+    SEGMENT,
+    SHIFT,
+    SIZE,
+    STEP_SIZE,
+    VALUE_BASE,
+    calculate,
+    keep,
+    value_at,
+)
+from emu.cpu.derivation import BY_STACK, Op
+from emu.cpu.layout import CR0, CR3, HF_CPL, HF_SS32, HFLAGS
+from emu.cpu.paging import PAGE_MASK
+from emu.cpu.state import State
+from emu.cpu.x86 import CR0_PG, PDE_PS, PTE_D, PTE_P, PTE_U, PTE_W
+from emu.native import compiled, inlined, load8, load16, load32, load64, store64
+from emu.timing.associative import KEY as TAG
+from emu.timing.associative import LARGE as LARGE_TAG
+from emu.timing.associative import MARK, key_of, promote, set_of
+from emu.timing.hierarchy import trace_index
+from emu.timing.model import Model
+
+OP_END, OP_ACCESS = int(Op.END), int(Op.ACCESS)
+
+LINE_SHIFT = 4              # no cache line is shorter than 16 bytes
+
+# A word that is to move to the front of its set: address of the set, ways, key; i64 each.
+LATER_WAYS, LATER_KEY, LATER_ENTRY = 8, 16, 24
+
+
+@inlined
+def look(s: State, first: int, ways: int, key: int) -> int:
+    """The word with this key in the set at `first`, 0 if there is none; one that must move to the front is noted."""
+    word = load64(first)
+    if word & TAG != key or s.later_count:              # what was noted may push it back
+        word = look_behind(s, first, ways, key)
+    return word
+
+
+@compiled
+def look_behind(s: State, first: int, ways: int, key: int) -> int:
+    """`look`, not at the front alone."""
+    for way in range(ways):
+        word = load64(first + way * 8)
+        if word & TAG == key:
+            note(s, first, ways, key)
+            return word
+        if not word:
+            return 0
+    return 0
+
+
+@compiled
+def note(s: State, first: int, ways: int, key: int) -> None:
+    """This word is to move to the front of its set, once the whole block is known to hit."""
+    at = s.later + s.later_count * LATER_ENTRY
+    store64(at, first)
+    store64(at + LATER_WAYS, ways)
+    store64(at + LATER_KEY, key)
+    s.later_count += 1
+
+
+@compiled
+def promote_noted(s: State, m: Model) -> None:
+    """Move what was noted to the front, in order."""
+    for at in range(s.later, s.later + s.later_count * LATER_ENTRY, LATER_ENTRY):
+        promote(m, load64(at), load64(at + LATER_WAYS), load64(at + LATER_KEY))
+
+
+@inlined
+def look_page(s: State, m: Model, linear: int, large: int) -> int:
+    """Not 0 if the first data TLB has the page."""
+    if not large:
+        page = linear >> 12
+        return look(s, set_of(m.data, m.data_mask, m.data_ways, page), m.data_ways, key_of(page))
+    page = linear >> 22
+    if m.data_large:
+        return look(s, set_of(m.data_large, m.data_large_mask, m.data_large_ways, page), m.data_large_ways,
+                    key_of(page) | LARGE_TAG)
+    return look(s, set_of(m.data, m.data_mask, m.data_ways, page), m.data_ways, key_of(page) | LARGE_TAG)
+
+
+@inlined
+def look_code_page(s: State, m: Model, linear: int, large: int) -> int:
+    """Not 0 if the first code TLB has the page."""
+    if not large:
+        page = linear >> 12
+        return look(s, set_of(m.code, m.code_mask, m.code_ways, page), m.code_ways, key_of(page))
+    page = linear >> 22
+    if m.code_large:
+        return look(s, set_of(m.code_large, m.code_large_mask, m.code_large_ways, page), m.code_large_ways,
+                    key_of(page) | LARGE_TAG)
+    return look(s, set_of(m.code, m.code_mask, m.code_ways, page), m.code_ways, key_of(page) | LARGE_TAG)
+
+
+@inlined
+def look_code(s: State, m: Model, linear: int, paged: int, epoch: int) -> int:
+    """Not 0 if the first TLB and cache have the code at a linear address."""
+    if paged:
+        word = load64(s.tlb + (linear >> 12) * 8)
+        if word >> 32 != epoch or not look_code_page(s, m, linear, word & PDE_PS):
+            return 0
+    if m.trace:
+        return look(s, set_of(m.trace, m.trace_mask, m.trace_ways, trace_index(linear)), m.trace_ways, key_of(linear))
+    frame = load32(s.code_frames + (linear >> 12) * 4) & 0x3FFFF
+    line = (frame << 12 | linear & 0xFFF) >> m.l1i_shift
+    return look(s, set_of(m.l1i, m.l1i_mask, m.l1i_ways, line), m.l1i_ways, key_of(line))
+
+
+@inlined
+def look_written(s: State, m: Model, physical: int) -> int:
+    """Not 0 if a store finds its line in the first cache, dirty; if that writes through, dirty in L2."""
+    line = physical >> m.l1d_shift
+    word = look(s, set_of(m.l1d, m.l1d_mask, m.l1d_ways, line), m.l1d_ways, key_of(line))
+    if m.l1d_through and word:
+        if not m.l2 or m.l2_through:
+            return 0
+        line = physical >> m.l2_shift
+        word = look(s, set_of(m.l2, m.l2_mask, m.l2_ways, line), m.l2_ways, key_of(line))
+    return word & MARK
+
+
+@inlined
+def hits(s: State, m: Model, step: int, start: int) -> bool:
+    """Run the program at `step` for the block at linear `start`: true if all of it hits, and the model knows.
+
+    The page of the last access to data, and the place of the last fetch, are the most recent of their sets: not looked
+    for again.
+    """
+    mode = load32(s.env + HFLAGS)
+    stack_mask = 0xFFFFFFFF if mode & HF_SS32 else 0xFFFF
+    paged = load32(s.env + CR0) & CR0_PG
+    if paged and s.tlb_cr3 != load32(s.env + CR3):
+        return False
+    user = 1 if mode & HF_CPL == 3 else 0
+    rights = PTE_P | PTE_U if user else PTE_P
+    tlb, epoch, ram_size, frames = s.tlb, s.epoch, s.ram_size, s.frames
+    shift, line_mask = m.l1d_shift, (1 << m.l1d_shift) - 1
+    last_line, last_write = -1, 0                       # of the access before: that it is there is known
+    s.kept_count = s.later_count = 0
+    while True:
+        op = load16(step + OP)
+        if op >= OP_ACCESS and op <= OP_KEEP and op != OP_FETCH:
+            access, size, mask = load8(step + ACCESS), load16(step + SIZE), load64(step + MASK)
+            if mask == BY_STACK:
+                mask = stack_mask
+            offset = load32(load64(step + VALUE_BASE)) + (load32(load64(step + SCALED)) << load8(step + SHIFT)) \
+                + load32(step + DISP) & mask
+            linear = load64(load64(step + SEGMENT)) + offset & 0xFFFFFFFF
+            if not access or (linear & line_mask) + size > line_mask + 1:
+                return False
+            write = access & ACCESS_WRITE
+            physical = linear & s.a20_mask
+            if paged:
+                need = rights | PTE_W | PTE_D if write else rights
+                word = load64(tlb + (linear >> 12) * 8)
+                if word >> 32 != epoch or word & need != need:
+                    return False
+                if linear >> 12 != s.last_page:
+                    if not look_page(s, m, linear, word & PDE_PS):
+                        return False
+                    s.last_page = linear >> 12
+                physical = word & PAGE_MASK | linear & 0xFFF
+            line = physical >> shift
+            if line != last_line or write > last_write:
+                if physical >= ram_size:
+                    return False
+                if write:
+                    if load8(frames + (physical >> 12)) & CODE_FRAME or not look_written(s, m, physical):
+                        return False
+                elif not look(s, set_of(m.l1d, m.l1d_mask, m.l1d_ways, line), m.l1d_ways, key_of(line)):
+                    return False
+                last_line, last_write = line, write
+            if op == OP_LOAD:
+                value = load32(s.ram + physical) if not s.kept_count and size == 4 else value_at(s, linear, size, user)
+                if value < 0:
+                    return False
+                store64(load64(step + RESULT), value)
+            elif op == OP_KEEP:
+                keep(s, step, linear, size)
+        elif op == OP_FETCH:
+            linear = start + load32(step + DISP) & 0xFFFFFFFF
+            place = linear if m.trace else linear >> LINE_SHIFT
+            if place != s.last_code:
+                if not look_code(s, m, linear, paged, epoch):
+                    return False
+                s.last_code = place
+        elif op == OP_END:
+            break
+        elif op > OP_KEEP and op <= OP_BIT_SCAN:
+            store64(load64(step + RESULT), calculate(step) & 0xFFFFFFFF)
+        else:
+            return False
+        step += STEP_SIZE
+    if s.later_count:
+        promote_noted(s, m)
+    return True
