@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emu.cpu import account, addresses
+from emu.cpu.block_store import BlockStore
 from emu.cpu.describe import Describe, Describer, describe_unit
 from emu.cpu.state import State
 from emu.timing.figures import Number
@@ -31,6 +32,7 @@ class Costs:
         """Fills in `state`, whose `env` is set. Raises ProfileError."""
         self.model: TimingModel | None = None
         self.describe: Describe = describe_unit
+        self.store = BlockStore()
         self.block_hook = account.on_block
         timing = profile.timing
         if timing is None:
@@ -41,6 +43,8 @@ class Costs:
         for name in BUS:
             figure: Number = getattr(timing.ports, name)
             setattr(state, f"bus_{name}", round(figure.typical * profile.clock / 1e9))
+        from emu.cpu import hits, modelled  # compiled only if they are needed
+
         self.model = TimingModel(profile)
         self._records = np.zeros((addresses.RECORDS + 1) * addresses.RECORD_SIZE, np.uint8)
         self._temporaries = np.zeros(addresses.TEMPORARIES, np.uint64)
@@ -48,10 +52,10 @@ class Costs:
         state.model = self.model.address
         state.records = self._records.ctypes.data
         state.temporaries = self._temporaries.ctypes.data
+        self._later = np.zeros(4 * addresses.RECORDS * hits.LATER_ENTRY, np.uint8)
         state.kept = self._kept.ctypes.data
-        from emu.cpu import modelled  # compiled only if it is needed
-
-        for function in ("open_block", "charge_part", "settle_branch", "touch", "flush_model"):
+        state.later = self._later.ctypes.data
+        for function in ("open_block", "charge_part", "touch", "flush_model"):
             setattr(state, function, getattr(modelled, function).address)
         self.block_hook = modelled.on_block_modelled
-        self.describe = Describer(state, profile, self.model)
+        self.describe = Describer(state, profile, self.model, self.store)

@@ -12,8 +12,9 @@ from itertools import chain
 import numpy as np
 
 from emu.cpu.addresses import pack
+from emu.cpu.block_store import BlockStore, Plan
 from emu.cpu.blocks import Description
-from emu.cpu.derivation import Op, Step, Value
+from emu.cpu.derivation import Access, Op, Step, Value
 from emu.cpu.effects import derive
 from emu.cpu.state import State
 from emu.decoding import Instruction, decode, decode_detail, pad
@@ -27,6 +28,8 @@ ACCESSES = {                # how many accesses to memory a step makes at most
     Op.FETCH: 0, Op.ACCESS: 2, Op.LOAD: 1, Op.KEEP: 2, Op.DESCRIPTOR: 2, Op.RETURN_FAR: 6, Op.CALL_FAR: 80,
     Op.JUMP_FAR: 80,
 }
+_DATA = (Op.ACCESS, Op.LOAD, Op.KEEP)
+_READS, _WRITES = (Access.READ, Access.RMW), (Access.WRITE, Access.RMW)
 LINE_OF_MEMORY = 1 << 20    # cycles that writing all caches back may take
 
 
@@ -40,7 +43,7 @@ def describe_unit(code: bytes, address: int, bits: int) -> Description:
 class Describer:
     """Describes blocks under a timing model."""
 
-    def __init__(self, state: State, profile: Profile, model: TimingModel) -> None:
+    def __init__(self, state: State, profile: Profile, model: TimingModel, store: BlockStore) -> None:
         """`state` is what the programs refer to: its `env` and `temporaries` are set."""
         assert profile.timing is not None
         self._state = state
@@ -53,16 +56,28 @@ class Describer:
         self._costs = string_costs(timing)
         state.string_costs = self._costs.ctypes.data
         self._far = int(max(figure.maximum for figure in timing.transitions.values()))
+        self._least = model.worst_branch + int(self._costs.max())
+        self._store = store
 
     def __call__(self, code: bytes, address: int, bits: int) -> Description:
         """The block that `code` at linear `address` is."""
+        plan = self._store.get(code, address, bits)
+        if plan is None:
+            plan = self.plan(code, address, bits)
+            self._store.put(code, address, bits, plan)
+        return plan.block._replace(program=pack(plan.steps, self._state))
+
+    def plan(self, code: bytes, address: int, bits: int) -> Plan:
+        """The block and its program, worked out anew."""
         instructions = pad(decode_detail(code, address, bits), code, address)
         price = self._pricer.price(instructions)
         steps = derive(instructions, bits)
         fetches = self._trace_lines(instructions, price) if self._trace_line else self._lines(instructions)
         program = merge(steps, fetches)
         string, size = string_kind(instructions[-1])
-        return Description(instructions, price, pack(program, self._state), self._worst(program), string, size)
+        loads = sum(step.op in _DATA and step.access in _READS for step in program)
+        stores = sum(step.op in _DATA and step.access in _WRITES for step in program)
+        return Plan(Description(instructions, price, b"", self._worst(program), string, size, loads, stores), program)
 
     def _lines(self, instructions: Sequence[Instruction]) -> list[Step]:
         """A step for each line of the instruction cache, at the first instruction that needs it."""
@@ -89,7 +104,7 @@ class Describer:
     def _worst(self, program: Sequence[Step]) -> int:
         """Cycles that the block may take beyond its price, whatever it misses."""
         model = self._model
-        cycles = model.worst_branch + max(int(row.max()) for row in self._costs)
+        cycles = self._least
         for step in program:
             cycles += model.worst_fetch if step.op == Op.FETCH else ACCESSES.get(step.op, 0) * model.worst_access
             if step.op in (Op.RETURN_FAR, Op.CALL_FAR, Op.JUMP_FAR):
