@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from emu.bus import Bus, Line
 from emu.clock import NEVER, Clock
+from emu.counters import Counters, read
+from emu.cpu.block_store import path_of
 from emu.cpu.cpu import Cpu
 from emu.cpu.state import Mode, Stop
 from emu.cpu.x86 import IF
@@ -120,6 +122,8 @@ class Machine:
             setattr(machine.cpu.registers, name, value)
         machine.cpu.registers.eip = start.entry
         machine.image = image
+        if machine.profile.timing:
+            machine.cpu.costs.store.open(path_of(machine.profile, image.digest))
         return machine
 
     # Running
@@ -170,6 +174,11 @@ class Machine:
         """From a callback of the machine: end the run before the next instruction; it can be resumed."""
         self._finish(Reason.STOPPED, "")
 
+    @property
+    def counters(self) -> Counters:
+        """Everything counted since power-on, cycles by their causes among it; two readings can be subtracted."""
+        return read(self.cpu, self.idle_cycles, self.irqs)
+
     def address(self, place: int | str) -> int:
         """The linear address of a symbol or number. Raises KeyError for a name that the image does not have."""
         if isinstance(place, int):
@@ -213,11 +222,8 @@ class Machine:
     def _result(self, reason: Reason, detail: str, exit_code: int | None = None) -> Result:
         if reason == Reason.STOPPED:
             self._end = None
-        state = self.cpu.state
-        return Result(reason, detail, exit_code, state.cycles, self.idle_cycles, state.instructions,
-                      self.cpu.linear_eip, self.where(),
-                      {vector: count for vector, count in enumerate(self.cpu.traps.tolist()) if count},
-                      {line: count for line, count in enumerate(self.irqs) if count}, state.io_accesses)
+        self.cpu.costs.store.save()
+        return Result(reason, detail, exit_code, self.cpu.linear_eip, self.where(), self.counters)
 
     def _finish(self, reason: Reason, detail: str, exit_code: int | None = None) -> None:
         """From a device: end the run before the next instruction. The first reason counts."""

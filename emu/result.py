@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:                           # so that a command line can name reasons without loading the machine
+    from emu.counters import Counters
 
 
 class Reason(StrEnum):
@@ -25,20 +29,46 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Result:
-    """The end of a run."""
+    """The end of a run. Counts and cycles are since power-on."""
 
     reason: Reason
     detail: str                             # one line for people: what, where, what to do; or ""
     exit_code: int | None                   # what the guest wrote to port F4h; None if it did not end the machine
-    cycles: int                             # the clock: cycles since power-on
-    idle_cycles: int                        # of these, spent halted
-    instructions: int                       # retired since power-on
     eip: int                                # linear address of the next instruction
     where: str                              # the same as symbol+offset
-    traps: dict[int, int] = field(default_factory=dict)     # vector -> exceptions, software and external interrupts
-    irqs: dict[int, int] = field(default_factory=dict)      # IRQ line -> interrupts accepted
-    io_accesses: int = 0                    # port and device-memory accesses
+    counters: Counters                      # everything that was counted; the most wanted have properties here
+
+    @property
+    def cycles(self) -> int:
+        """The clock."""
+        return self.counters.cycles
+
+    @property
+    def idle_cycles(self) -> int:
+        """Cycles spent halted."""
+        return self.counters.idle_cycles
+
+    @property
+    def instructions(self) -> int:
+        """Instructions retired."""
+        return self.counters.instructions
+
+    @property
+    def io_accesses(self) -> int:
+        """Accesses to ports and to devices in memory."""
+        return self.counters.io_accesses
+
+    @property
+    def traps(self) -> Mapping[int, int]:
+        """Exceptions, software and external interrupts delivered, by vector."""
+        return self.counters.traps
+
+    @property
+    def irqs(self) -> Mapping[int, int]:
+        """Interrupts accepted, by IRQ line."""
+        return self.counters.irqs
 
     def as_dict(self) -> dict[str, Any]:
-        """The same for JSON."""
-        return asdict(self) | {"reason": str(self.reason)}
+        """The same for JSON, counters and all else in one object."""
+        return {"reason": str(self.reason), "detail": self.detail, "exit_code": self.exit_code,
+                **self.counters.as_dict(), "eip": self.eip, "where": self.where}

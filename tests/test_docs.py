@@ -23,8 +23,8 @@ PAGES = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.m
 def commands(page: Path) -> list[tuple[str, str]]:
     """(command, shown output) of each command of a page, in order."""
     found = []
-    for block in re.findall(r"^```\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
-        if block.startswith("$ "):
+    for language, block in re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
+        if not language and block.startswith("$ "):
             for command in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
                 line, _, output = command.partition("\n")
                 found.append((line, output))

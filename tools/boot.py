@@ -19,8 +19,10 @@ from tools.parameters import COUNT, SIZE, Destination, Number
 
 if TYPE_CHECKING:
     from emu.machine import Machine
+    from emu.timing.profile import Profile
     from tools.terminal import StopSignals
 
+Destined = Callable[[int], None] | None # what a console's bytes are handed to, one by one
 STDIN, STDOUT, STDERR = 0, 1, 2         # file descriptors
 LAST_EPOCH = 253_402_300_799            # 9999-12-31 23:59:59 UTC: the last second that the clock chip can show
 
@@ -30,6 +32,7 @@ Examples:
   trapline boot hello --cpu p3-500 --json
   trapline boot my/kernel.elf --cmdline verbose=1 --module initrd.img
   trapline boot code.bin --address 0x100000 --max-instructions 1M
+  trapline boot --cpu p3-500 --profile-range --from timer_interrupt --until switch_load
   echo help | trapline boot my/kernel.elf --until shell_prompt"""
 CODES = "\b\nExit codes: the guest's own, modulo 256, if it ends the machine; else\n" + "\n".join(
     f"  {code:>3}  {code.phrase}" for code in ExitCode)
@@ -57,11 +60,17 @@ CODES = "\b\nExit codes: the guest's own, modulo 256, if it ends the machine; el
               help="The other end of COM1. With stdio the guest also receives standard input.")
 @click.option("--debug-console", type=Destination("null", "stderr"), default="null", show_default=True,
               help="Where the bytes go that the guest writes to port E9h.")
+@click.option("--profile-range", is_flag=True,
+              help="Run with the least, the typical and the largest figures of the profile, and print the cycles of "
+              "each; no consoles.")
+@click.option("--from", "start", metavar="PLACE", help="Where --profile-range begins to count. Default: at power-on.")
 @click.option("--json", "as_json", is_flag=True,
               help="Print nothing but a report of the end, as one JSON object; the console's text is in it.")
-def boot(image: str, cpu: str | None, mem: int, address: int | None, cmdline: str | None, modules: tuple[str, ...],
-         max_cycles: int | None, max_instructions: int | None, until: str | None, strict: bool, epoch: int | None,
-         serial: str, debug_console: str, as_json: bool) -> int:
+@click.pass_context
+def boot(context: click.Context, image: str, cpu: str | None, mem: int, address: int | None, cmdline: str | None,
+         modules: tuple[str, ...], max_cycles: int | None, max_instructions: int | None, until: str | None,
+         strict: bool, epoch: int | None, serial: str, debug_console: str, profile_range: bool, start: str | None,
+         as_json: bool) -> int:
     """Boot IMAGE and run it to its end, with its first serial port on standard output and input.
 
     IMAGE is a name that `trapline images` lists (default: preempt), a manifest (.toml), an ELF32 or Multiboot file, or
@@ -73,23 +82,31 @@ def boot(image: str, cpu: str | None, mem: int, address: int | None, cmdline: st
     from emu.timing.profile import load_profile
     from loader.boot import load
     from tools.places import resolve
+    from tools.profile_range import check_range, run_range
 
     with ExitStack() as stack:
         with _bad_input():
             loaded = load(image, address=address, command_line=cmdline, modules=[_module(text) for text in modules])
-            place = None if until is None else resolve(loaded, until)
+            begin, place = (None if each is None else resolve(loaded, each) for each in (start, until))
             wanted = cpu or loaded.profile
             profile = load_profile(wanted) if wanted else None
+            if start is not None and not profile_range:
+                raise click.UsageError("--from is where --profile-range begins to count: give both")
+            ranged = check_range(profile, context) if profile_range else None
             to_serial = None if as_json and serial == "stdio" else _destination(serial, stack)
             to_debug = _destination(debug_console, stack)
         first_start()
         from emu.machine import Machine
 
-        with _bad_input():
-            given = {} if epoch is None else {"epoch": epoch}
-            machine = Machine.boot(loaded, cpu=profile, memory=mem, strict=strict, serial=to_serial, debug=to_debug,
-                                   **given)
+        def make(cpu: Profile | None, serial: Destined = None, debug: Destined = None) -> Machine:
+            with _bad_input():
+                return Machine.boot(loaded, cpu=cpu, memory=mem, strict=strict, serial=serial, debug=debug,
+                                    **({} if epoch is None else {"epoch": epoch}))
+
         limits = {"max_cycles": max_cycles, "max_instructions": max_instructions, "until": place}
+        if ranged:
+            return run_range(make, ranged, begin, limits, as_json)
+        machine = make(profile, to_serial, to_debug)
         return _run(machine, limits, has_input=serial == "stdio", as_json=as_json)
 
 
@@ -134,7 +151,7 @@ def _module(text: str) -> Path | str:
     return Path(text) if Path(text).is_file() else text
 
 
-def _destination(name: str, stack: ExitStack) -> Callable[[int], None] | None:
+def _destination(name: str, stack: ExitStack) -> Destined:
     """What to call with each byte for that destination; `stack` closes its file. Raises OSError."""
     from tools.serial import writer
 

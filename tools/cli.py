@@ -19,6 +19,7 @@ from tools.exit_codes import ExitCode
 from tools.images import images
 from tools.messages import say
 from tools.profiles import profiles
+from tools.validate.command import validate
 
 EPILOG = """\b
 Examples:
@@ -40,7 +41,7 @@ def trapline(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (boot, build, images, profiles, bench):
+for _command in (boot, build, images, profiles, validate, bench):
     trapline.add_command(_command)
 
 

@@ -47,13 +47,10 @@ def place(machine: Machine, result: Result) -> str:
 def as_json(machine: Machine, result: Result, status: int, seconds: float) -> str:
     """The end report: all but `host_seconds` and `host_mips` is the same in every run."""
     image = machine.image
-    ends = result.as_dict()
-    ends["traps"] = {str(vector): count for vector, count in result.traps.items()}
-    ends["trap_names"] = {str(vector): Vector(vector).name for vector in result.traps if vector in set(Vector)}
-    ends["irqs"] = {str(line): count for line, count in result.irqs.items()}
     report: dict[str, Any] = {
         "status": int(status),
-        **ends,
+        **result.as_dict(),
+        "trap_names": {str(vector): Vector(vector).name for vector in result.traps if vector in set(Vector)},
         "ring": machine.cpu.cpl,
         "host_seconds": seconds,
         "host_mips": result.instructions / seconds / 1e6,

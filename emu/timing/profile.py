@@ -1,18 +1,16 @@
 """Processor profiles: which processor the guest finds, and how fast its clock runs.
 
 A profile is a TOML file in `profiles/`, every number with its source beside it (docs/timing.md). The figures are in
-`timing`; what an instruction costs is asked of the profile (`costs`), so that callers do not change when the cycle
-model uses them. Today it does not: an instruction costs one cycle on every processor.
+`timing`: `pricing` makes the pipeline's cost of a block of them, `model` caches, TLBs and branch predictor, and the
+machine takes what transitions and the bus cost. A `unit` profile has none: there, an instruction costs one cycle.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 from emu.timing.errors import ProfileError, refuse
 from emu.timing.figures import Kind, Source
@@ -23,9 +21,6 @@ from emu.timing.timing import SECTIONS, Timing, read_sources, read_timing, reade
 __all__ = ["DIRECTORY", "FEATURES", "Profile", "ProfileError", "load_profile", "profiles"]
 
 DIRECTORY = Path(__file__).with_name("profiles")
-
-TRAP_COST = 1       # cycles of accepting an interrupt or exception where a cycle is an instruction; not 0, so that time
-                    # passes even if a handler is interrupted before its first instruction
 
 
 @dataclass(frozen=True)
@@ -46,11 +41,6 @@ class Profile:
     timing: Timing | None = field(default=None, hash=False)     # what things cost; None: a cycle an instruction
 
     @property
-    def trap_cost(self) -> int:
-        """Cycles of delivering an exception or interrupt, apart from the instructions of its handler."""
-        return TRAP_COST
-
-    @property
     def family(self) -> int:
         """The processor's family by its CPUID signature: 5 Pentium, 6 P6 and K7, 15 NetBurst."""
         return self.cpuid[4] >> 8 & 0xF
@@ -62,10 +52,6 @@ class Profile:
         if level not in LEVELS:
             raise ValueError(f"level {level!r}: must be one of {', '.join(LEVELS)}")
         return replace(self, timing=at_level(self.timing, level)) if self.timing else self
-
-    def costs(self, instructions: Sequence[Any]) -> list[int]:
-        """Price a block: cycles from its start to the end of each of its instructions."""
-        return list(accumulate(1 for _ in instructions))
 
 
 def profiles() -> list[str]:

@@ -15,8 +15,8 @@ VOCABULARIES: dict[str, Mapping[str, Term]] = {     # sections whose keys are wo
     "pairs": PAIRS, "instructions": CLASSES, "strings": STRINGS, "transitions": TRANSITIONS,
     "pairing": {name: replace(PAIRING, phrase=term.phrase) for name, term in CLASSES.items()},
     "uops": {name: replace(UOPS, phrase=term.phrase, unit="micro-ops") for name, term in CLASSES.items()}}
-TODAY = "Today an instruction costs one cycle on every processor"
-WITH_FIGURES = f"{TODAY}; the figures below are for the cycle model to come."
+UNIT = "An instruction costs one cycle, as does an iteration of REP, and the delivery of an exception or interrupt."
+FIGURES = "What a run costs follows from these figures; docs/timing.md says how, and how far to trust it."
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Row:
 
 def describe(profile: Profile) -> str:
     """The whole profile as text, for a terminal: a line for each figure with name, value, what it is and source."""
-    lines = [f"{profile.name}: {profile.description}", "", WITH_FIGURES if profile.timing else f"{TODAY}.", ""]
+    lines = [f"{profile.name}: {profile.description}", "", _model(profile), ""]
     nobody = Source("", Certainty.CHOSEN)         # of what needs no source: the description, the vendor
     lines += _aligned([Row(name, str(value) + " Hz" * (name == "clock"), "", profile.sources.get(name, nobody))
                        for name, value in _identity(profile).items()])
@@ -49,12 +49,17 @@ def as_dict(profile: Profile) -> dict[str, Any]:
     A number is {value, minimum, maximum, unit, phrase, source, certainty}, value its typical one; a word is {value,
     phrase, source, certainty}. Sections are those of the file; `sources` holds those of clock, signature and such.
     """
-    found: dict[str, Any] = {"name": profile.name, "model": f"{TODAY}.", **_identity(profile),
+    found: dict[str, Any] = {"name": profile.name, "model": _model(profile), **_identity(profile),
                              "sources": {name: _source(source) for name, source in profile.sources.items()},
                              "documents": dict(profile.documents)}
     for name, section in _sections(profile.timing):
         found[name] = _tree(section, _terms(name, section))
     return found
+
+
+def _model(profile: Profile) -> str:
+    """What the machine makes of the profile, in a sentence."""
+    return FIGURES if profile.timing else UNIT
 
 
 def _identity(profile: Profile) -> dict[str, Any]:

@@ -97,10 +97,6 @@ def test_a_brand_fills_three_extended_leaves() -> None:
     assert text(extended[8:20]) == "Intel(R) Pentium(R) 4 CPU 1.80GHz"
 
 
-def test_an_instruction_costs_one_cycle() -> None:
-    assert load_profile("unit").costs(["inc", "dec", "nop"]) == [1, 2, 3]
-
-
 # Of one's own
 
 def test_a_file_of_ones_own_is_loaded_by_its_path(write: Callable[..., Path]) -> None:

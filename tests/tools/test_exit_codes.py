@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from emu.counters import Counters
 from emu.result import Reason, Result
 from tools.exit_codes import OF_REASON, exit_code
 
-RESULT = Result(Reason.EXIT, "", None, 0, 0, 0, 0, "")
+RESULT = Result(Reason.EXIT, "", None, 0, "", Counters())
 
 
 def test_every_reason_but_the_guest_s_own_has_a_code() -> None:

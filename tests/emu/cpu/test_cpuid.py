@@ -10,6 +10,7 @@ from itertools import pairwise
 import pytest
 from machine_code import CODE, DATA, BareMachine
 
+from emu.cpu.costs import UNIT_TRAP
 from emu.cpu.x86 import IF, Vector
 from emu.timing.profile import FEATURES, load_profile, profiles
 
@@ -188,5 +189,5 @@ def test_rdtsc_counts_idle_time() -> None:
     event = bare.machine.clock.event("wake", lambda: bare.machine.pic.irq[3].set(1))
     event.schedule(bare.machine.cpu.state.cycles + 123_456)
     bare.run(until="end")
-    assert bare.registers.eax == 123_456 + bare.machine.profile.trap_cost
+    assert bare.registers.eax == 123_456 + UNIT_TRAP
     assert bare.registers.eip >= CODE

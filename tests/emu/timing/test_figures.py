@@ -238,8 +238,3 @@ def test_a_range_has_its_typical_value_inside(name: str) -> None:
         if isinstance(figure, Number):
             assert figure.minimum <= figure.typical <= figure.maximum
             assert figure.is_range == (figure.minimum < figure.maximum)
-
-
-def test_a_profile_costs_one_cycle_an_instruction_whatever_its_figures() -> None:
-    assert {name: load_profile(name).costs(["add", "div", "int"]) for name in profiles()} == {
-        name: [1, 2, 3] for name in profiles()}
