@@ -47,11 +47,12 @@ class Machine:
     """
 
     def __init__(self, *, memory: int = 16 << 20, cpu: str | Path | Profile = "unit", epoch: int = EPOCH,
-                 strict: bool = False, serial: Callable[[int], None] | None = None,
+                 strict: bool = False, fast_forward: bool = True, serial: Callable[[int], None] | None = None,
                  debug: Callable[[int], None] | None = None) -> None:
         """`memory` in bytes, `cpu` a profile, its name or file, `epoch` what the RTC shows at cycle 0 (seconds since
-        1970 UTC), `strict` ends the run at an access where no device is; `serial` and `debug` get the bytes written
-        to COM1 and port E9h. Raises ValueError, ProfileError and UnicornLayoutError.
+        1970 UTC), `strict` ends the run at an access where no device is; `fast_forward` skips loops that change nothing
+        before the next event, which shows in nothing but the time that it takes (emu.cpu.spinning); `serial` and
+        `debug` get the bytes written to COM1 and port E9h. Raises ValueError, ProfileError and UnicornLayoutError.
         """
         self.profile = cpu if isinstance(cpu, Profile) else load_profile(cpu)
         self.clock = Clock(self.profile.clock)
@@ -62,10 +63,12 @@ class Machine:
         self.debug_console = bytearray()
         self.irqs = [0] * 16                                # interrupts accepted, by line
         self.idle_cycles = 0
+        self.on_idle: Callable[[int], None] | None = None    # called before idle cycles are skipped, with their number
         self._serial, self._debug, self._strict = serial, debug, strict
         self._end: tuple[Reason, str, int | None] | None = None
         self._halted = False
         self.cpu = Cpu(self.ram, self.bus, self.clock, self.profile, self._acknowledge)
+        self.cpu.state.fast_forward = int(fast_forward)
         self._wire(epoch)
 
     def _wire(self, epoch: int) -> None:
@@ -102,7 +105,7 @@ class Machine:
 
     @classmethod
     def boot(cls, image: Image | str | Path, *, address: int | None = None, cpu: str | Path | Profile | None = None,
-             memory: int = 16 << 20, epoch: int = EPOCH, strict: bool = False,
+             memory: int = 16 << 20, epoch: int = EPOCH, strict: bool = False, fast_forward: bool = True,
              serial: Callable[[int], None] | None = None, debug: Callable[[int], None] | None = None) -> Machine:
         """A machine with `image` loaded, at its first instruction. `cpu` None means the image's own, else `unit`.
 
@@ -113,8 +116,8 @@ class Machine:
 
         if not isinstance(image, Image):
             image = load(image, address=address)
-        machine = cls(memory=memory, cpu=cpu or image.profile or "unit", epoch=epoch, strict=strict, serial=serial,
-                      debug=debug)
+        machine = cls(memory=memory, cpu=cpu or image.profile or "unit", epoch=epoch, strict=strict,
+                      fast_forward=fast_forward, serial=serial, debug=debug)
         start = boot(image, memory)
         for at, data in start.writes:
             machine.ram.write(at, data)
@@ -205,6 +208,8 @@ class Machine:
             return Reason.IDLE, f"HLT before {self.where()}, and no device has anything to come"
         wake = min(self.clock.deadline, last_cycle)
         self.idle_cycles += wake - state.cycles
+        if self.on_idle:
+            self.on_idle(wake - state.cycles)
         state.cycles = wake
         return None
 

@@ -54,6 +54,8 @@ CODES = "\b\nExit codes: the guest's own, modulo 256, if it ends the machine; el
 @click.option("--until", metavar="PLACE",
               help="Stop in front of an address, SYMBOL, SYMBOL+OFFSET or PROGRAM:SYMBOL.")
 @click.option("--strict", is_flag=True, help="Stop at an access to a port or address where no device is.")
+@click.option("--no-fast-forward", is_flag=True,
+              help="Run every turn of loops that change nothing, instead of skipping them; only slower.")
 @click.option("--epoch", type=Number(0, LAST_EPOCH), metavar="SECONDS",
               help="What the clock chip shows at the start, seconds since 1970 UTC. Default: 2000-01-01.")
 @click.option("--serial", type=Destination("stdio", "null"), default="stdio", show_default=True,
@@ -63,14 +65,16 @@ CODES = "\b\nExit codes: the guest's own, modulo 256, if it ends the machine; el
 @click.option("--profile-range", is_flag=True,
               help="Run with the least, the typical and the largest figures of the profile, and print the cycles of "
               "each; no consoles.")
+@click.option("--record", metavar="FILE", type=click.Path(path_type=Path),
+              help="Record the run, for trapline price.")
 @click.option("--from", "start", metavar="PLACE", help="Where --profile-range begins to count. Default: at power-on.")
 @click.option("--json", "as_json", is_flag=True,
               help="Print nothing but a report of the end, as one JSON object; the console's text is in it.")
 @click.pass_context
 def boot(context: click.Context, image: str, cpu: str | None, mem: int, address: int | None, cmdline: str | None,
          modules: tuple[str, ...], max_cycles: int | None, max_instructions: int | None, until: str | None,
-         strict: bool, epoch: int | None, serial: str, debug_console: str, profile_range: bool, start: str | None,
-         as_json: bool) -> int:
+         strict: bool, no_fast_forward: bool, epoch: int | None, serial: str, debug_console: str, profile_range: bool,
+         record: Path | None, start: str | None, as_json: bool) -> int:
     """Boot IMAGE and run it to its end, with its first serial port on standard output and input.
 
     IMAGE is a name that `trapline images` lists (default: preempt), a manifest (.toml), an ELF32 or Multiboot file, or
@@ -92,6 +96,8 @@ def boot(context: click.Context, image: str, cpu: str | None, mem: int, address:
             profile = load_profile(wanted) if wanted else None
             if start is not None and not profile_range:
                 raise click.UsageError("--from is where --profile-range begins to count: give both")
+            if record and profile_range:
+                raise click.UsageError("--record: --profile-range runs the image three times: leave out one of them")
             ranged = check_range(profile, context) if profile_range else None
             to_serial = None if as_json and serial == "stdio" else _destination(serial, stack)
             to_debug = _destination(debug_console, stack)
@@ -100,13 +106,16 @@ def boot(context: click.Context, image: str, cpu: str | None, mem: int, address:
 
         def make(cpu: Profile | None, serial: Destined = None, debug: Destined = None) -> Machine:
             with _bad_input():
-                return Machine.boot(loaded, cpu=cpu, memory=mem, strict=strict, serial=serial, debug=debug,
+                return Machine.boot(loaded, cpu=cpu, memory=mem, strict=strict,
+                                    fast_forward=not no_fast_forward, serial=serial, debug=debug,
                                     **({} if epoch is None else {"epoch": epoch}))
 
         limits = {"max_cycles": max_cycles, "max_instructions": max_instructions, "until": place}
         if ranged:
             return run_range(make, ranged, begin, limits, as_json)
         machine = make(profile, to_serial, to_debug)
+        if record:
+            stack.enter_context(_recording(machine, record))
         return _run(machine, limits, has_input=serial == "stdio", as_json=as_json)
 
 
@@ -132,6 +141,20 @@ def _run(machine: Machine, limits: dict[str, int | None], has_input: bool, as_js
     elif text := report.in_words(machine, result, status):
         say(text, after_line=not machine.console.endswith(b"\n"))
     return status
+
+
+@contextmanager
+def _recording(machine: Machine, path: Path) -> Iterator[None]:
+    """Record what the machine does meanwhile."""
+    from emu.recording.recorder import Recorder
+
+    with _bad_input():
+        recorder = Recorder(machine, path)
+    try:
+        with recorder:
+            yield
+    except OSError as error:
+        raise click.ClickException(f"{path}: {_reason(error)}") from None
 
 
 def _connect_input(machine: Machine, stack: ExitStack, signals: StopSignals, with_keys: bool) -> None:

@@ -18,6 +18,7 @@ from tools.build import build
 from tools.exit_codes import ExitCode
 from tools.images import images
 from tools.messages import say
+from tools.price import price
 from tools.profiles import profiles
 from tools.validate.command import validate
 
@@ -41,7 +42,7 @@ def trapline(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (boot, build, images, profiles, validate, bench):
+for _command in (boot, build, images, profiles, price, validate, bench):
     trapline.add_command(_command)
 
 

@@ -10,7 +10,13 @@ the way to Capstone):
 - `delivery`  exceptions and interrupts through the guest's IDT
 - `illegal`   opcodes that Unicorn has and the processor has not
 - `blocks`    what a translated block holds, the block table
+- `describe`  what a new block is and costs; `block_store` keeps that between runs
+- `derivation`, `effects`, `addresses`    which accesses a block will make: the program, its making, its running
+- `charging`  pays for what has run
+- `spinning`  skips loops that can change nothing before the next event
 - `account`   the block hook: charges a block, or stops in front of what is due
+- `modelled`, `hits`  the block hook under a timing model, and its quick way
+- `costs`     a profile's figures, put where native code finds them
 - `hooks`     the remaining native hooks: traps, invalid opcodes, SYSENTER, RDTSC, CPUID, ports
 - `runner`    the native loop around `uc_emu_start`
 - `cpu`       `Cpu`, the Python face of all this

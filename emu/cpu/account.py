@@ -42,6 +42,7 @@ from emu.cpu.charging import PART, charge, rewind, started
 from emu.cpu.delivery import CS, ESP, SS
 from emu.cpu.layout import BASE, EFLAGS, HF_CPL, HF_CS32, HF_INHIBIT_IRQ, HFLAGS
 from emu.cpu.paging import flush_unicorn, read_linear
+from emu.cpu.spinning import skip
 from emu.cpu.state import Examine, State, Stop, record
 from emu.cpu.x86 import IF, IOPL_SHIFT, VM, Register
 from emu.native import (
@@ -62,7 +63,7 @@ SPLIT, EVENT, INTERRUPT, LIMIT = int(Stop.SPLIT), int(Stop.EVENT), int(Stop.INTE
 BREAKPOINT, NEW_BLOCK, EXAMINE, REMAP = int(Stop.BREAK), int(Stop.NEW_BLOCK), int(Stop.EXAMINE), int(Stop.REMAP)
 COMPARE, REPEAT, GUARDED = int(Special.COMPARE), int(Special.REPEAT), int(Special.GUARD)
 BREAK, FLUSH, COUNT16 = int(Special.BREAK), int(Special.FLUSH), int(Special.COUNT16)
-JUMP, CALL = int(Special.JUMP), int(Special.CALL)
+JUMP, CALL, SPINS = int(Special.JUMP), int(Special.CALL), int(Special.SPIN)
 PORT, FAR, DIVIDE, ICEBP, UNKNOWN, ILLEGAL, MSR, BEGIN = (int(guard) for guard in list(Guard)[1:])
 EXAMINE_PORT, FAR_TRANSFER = int(Examine.PORT), int(Examine.FAR_TRANSFER)
 DIVISION, EXAMINE_ICEBP = int(Examine.DIVISION), int(Examine.ICEBP)
@@ -74,7 +75,8 @@ EAX, ECX, EDX = 8 * int(Register.EAX), 8 * int(Register.ECX), 8 * int(Register.E
 @compiled
 def arm(s: State) -> None:
     """Set the cycle at which the block hook looks closer: at once while something is in suspense."""
-    if s.intr or s.flush_tlb or s.step_allow or s.stepping or s.reason or s.repeating >= 0 or s.rest_slot:
+    if (s.intr or s.flush_tlb or s.step_allow or s.stepping or s.reason or s.repeating >= 0 or s.rest_slot
+            or s.recording):
         s.deadline = 0
     elif s.block and load16((s.block & ~PART) + FLAGS) & COMPARE:
         s.deadline = 0                                  # the block may modify itself
@@ -332,6 +334,8 @@ def look_closer(s: State, pc: int, size: int, key: int, slot: int) -> None:
         cut = guarded(s, slot, first, pc)
         if cut < 0:
             return
+    if flags & SPINS and not first and s.fast_forward and not s.recording:
+        skip(s, slot)
     if s.model:
         if not first:
             call_open(s.open_block, s.self, slot, pc)

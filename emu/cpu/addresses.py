@@ -15,6 +15,7 @@ from emu.cpu.derivation import BY_STACK, DIRECTION, NOTHING, TEMPORARY, Access, 
 from emu.cpu.layout import (
     BASE,
     CR0,
+    CR3,
     DF,
     EFLAGS,
     HF_CPL,
@@ -25,9 +26,10 @@ from emu.cpu.layout import (
     TR,
 )
 from emu.cpu.paging import NOT_PAGED, PAGE_MASK, find
-from emu.cpu.state import Frame, State
+from emu.cpu.state import Frame, State, Transition, transition_price
 from emu.cpu.x86 import (
     CR0_EM,
+    CR0_PG,
     CR0_TS,
     DESC_A,
     DESC_C,
@@ -36,11 +38,13 @@ from emu.cpu.x86 import (
     IOPL_SHIFT,
     PDE_PS,
     PTE_G,
+    PTE_P,
+    PTE_U,
     TSS_ESP0,
     TYPE_CALL_GATE16,
     TYPE_CALL_GATE32,
 )
-from emu.native import compiled, load8, load16, load32, load64, store32, store64
+from emu.native import compiled, inlined, load8, load16, load32, load64, store32, store64
 
 # A packed step, bytes from its start. Operands are addresses of 32-bit values in this process.
 OP = 0                      # u16: Op
@@ -60,7 +64,7 @@ STEP_SIZE = 64
 _LAYOUT = struct.Struct("<HHHBBiiqqqqqq")
 
 # A record, bytes from its start.
-LINEAR = 0                  # u32
+LINEAR = 0                  # u32; of a TRANSITION, which
 PHYSICAL = 4                # u32
 LENGTH = 8                  # u16: bytes; of a FETCH into a trace cache, instructions
 KIND = 10                   # u8: see below
@@ -92,6 +96,7 @@ OP_BIT_SCAN, OP_IF_COUNT = int(Op.BIT_SCAN), int(Op.IF_COUNT)
 OP_FLOATING, OP_PRIVILEGED, OP_INTERRUPT_FLAG = int(Op.FLOATING), int(Op.PRIVILEGED), int(Op.INTERRUPT_FLAG)
 OP_DESCRIPTOR, OP_RETURN_FAR = int(Op.DESCRIPTOR), int(Op.RETURN_FAR)
 OP_CALL_FAR, OP_JUMP_FAR, OP_EMPTY = int(Op.CALL_FAR), int(Op.JUMP_FAR), int(Op.EMPTY)
+IRET_OUTER, _, RETF_OUTER, _, CALL_FAR, JMP_FAR, GATE_INNER, GATE_SAME = map(int, Transition)
 ACCESS_READ, ACCESS_WRITE = int(Access.READ), int(Access.WRITE)
 BUSY, ACCESSED = int(Marks.BUSY), int(Marks.ACCESSED)
 PAGE_BITS = PDE_PS | PTE_G | NOT_PAGED          # of a TLB word, which are PAGE_KIND << 7
@@ -128,7 +133,7 @@ def _place(value: Value, s: State) -> int:
     return s.env + 8 * value.base if value.base < DIRECTION else s.temporaries + 8 * (value.base - TEMPORARY + 1)
 
 
-@compiled
+@inlined
 def add_record(s: State, at: int, kind: int, linear: int, physical: int, size: int, page_kind: int) -> int:
     """Append a record; its address."""
     record = s.records + s.record_count * RECORD_SIZE
@@ -304,22 +309,19 @@ def far_transfer(s: State, step: int, user: int) -> int:
             if failed or inner_ss < 0:
                 return 1
             read_descriptor(s, at, inner_ss)
-        if load8(step + ACCESS):
-            cost = s.cost_iret_outer if outer else s.cost_iret_same
-        else:
-            cost = s.cost_retf_outer if outer else s.cost_retf_same
+        which = (IRET_OUTER if load8(step + ACCESS) else RETF_OUTER) + (0 if outer else 1)      # ..._SAME follows
     elif high & DESC_S:
-        cost = s.cost_jmp_far
+        which = JMP_FAR
         if op == OP_CALL_FAR:
-            cost = s.cost_call_far
+            which = CALL_FAR
             if push_return(s, at, stack_address(s, top), size, 2, user):
                 return 1
     else:
-        cost = through_gate(s, at, selector, high, top, user)
-        if cost < 0:
+        which = through_gate(s, at, selector, high, top, user)
+        if which < 0:
             return 1
-    record = add_record(s, at, TRANSITION, 0, 0, 0, 0)
-    store32(record + CACHE_STALL, cost)
+    record = add_record(s, at, TRANSITION, which, 0, 0, 0)
+    store32(record + CACHE_STALL, transition_price(s, which))
     return 0
 
 
@@ -334,10 +336,10 @@ def push_return(s: State, at: int, top: int, size: int, items: int, user: int) -
 
 @compiled
 def through_gate(s: State, at: int, selector: int, high: int, top: int, user: int) -> int:
-    """Append what a call gate makes the processor access; the cost of the transition, or -1."""
+    """Append what a call gate makes the processor access; the Transition, or -1."""
     kind = high >> 8 & 0xF
     if kind != TYPE_CALL_GATE32 and kind != TYPE_CALL_GATE16:
-        return s.cost_jmp_far
+        return JMP_FAR
     size = 4 if kind == TYPE_CALL_GATE32 else 2
     low = value_at(s, descriptor_address(s, selector), 4, 0)
     if low < 0:
@@ -346,7 +348,7 @@ def through_gate(s: State, at: int, selector: int, high: int, top: int, user: in
     cpl = load32(s.env + HFLAGS) & HF_CPL
     dpl = code >> DESC_DPL_SHIFT & 3
     if code & DESC_C or dpl >= cpl:
-        return -1 if push_return(s, at, stack_address(s, top), size, 2, user) else s.cost_gate_same
+        return -1 if push_return(s, at, stack_address(s, top), size, 2, user) else GATE_SAME
     slot = load64(s.env + TR + BASE) + TSS_ESP0 + dpl * 8
     failed = add_access(s, at, ACCESS_READ, slot, 4, 0) | add_access(s, at, ACCESS_READ, slot + 4, 2, 0)
     esp, ss = value_at(s, slot, 4, 0), value_at(s, slot + 4, 2, 0)
@@ -358,7 +360,7 @@ def through_gate(s: State, at: int, selector: int, high: int, top: int, user: in
     for i in range(parameters):
         if add_access(s, at, ACCESS_READ, stack_address(s, top + i * size), size, user):
             return -1
-    return -1 if push_return(s, at, base + esp, size, 4 + parameters, 0) else s.cost_gate_inner
+    return -1 if push_return(s, at, base + esp, size, 4 + parameters, 0) else GATE_INNER
 
 
 @compiled
@@ -387,6 +389,8 @@ def derive(s: State, step: int, start: int) -> None:
     s.derived_cut = 0
     s.split_at = WHOLE
     s.remap_frame = -1
+    plain = load32(s.env + CR0) & CR0_PG and s.tlb_cr3 == load32(s.env + CR3)
+    rights = PTE_P | PTE_U if user else PTE_P
     while True:
         op = load16(step + OP)
         at = load16(step + AT)
@@ -408,7 +412,14 @@ def derive(s: State, step: int, start: int) -> None:
                 s.flush_page = linear
                 step += STEP_SIZE
                 continue
-            failed = add_access(s, at, access, linear, size, user)
+            word = load64(s.tlb + (linear >> 12) * 8)
+            physical = word & PAGE_MASK | linear & 0xFFF
+            if plain and access == ACCESS_READ and word >> 32 == s.epoch and word & rights == rights \
+                    and (linear & 0xFFF) + size <= 0x1000 and physical < s.ram_size:
+                failed = 0                              # what `add_access` would find, without the calls
+                add_record(s, at, READ, linear, physical, size, (word & PAGE_BITS) >> 7)
+            else:
+                failed = add_access(s, at, access, linear, size, user)
             if failed:
                 s.derived = at
                 s.derived_cut = 0 if failed == NO_PAGE else 1

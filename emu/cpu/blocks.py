@@ -43,7 +43,8 @@ TRANSITIONS = 48            # i32: cycles of COST that are published costs of tr
 UOPS = 52                   # i32: micro-ops
 LOADS = 56                  # u16: reads of data, if no access crosses a page
 STORES = 58                 # u16: writes of data
-LAST = 60                   # i32: offset of the last instruction, bytes
+LAST = 60                   # u16: offset of the last instruction, bytes
+SPIN = 62                   # u16: what kind of spin it is: see `spinning`
 ENTRY_SIZE = 64
 
 ENTRIES = 1 << 17           # of the table; it is cleared when half full
@@ -52,6 +53,7 @@ PROGRAM_SIZE = 1 << 27      # bytes of all address programs together
 CODE_SIZE = 1 << 21         # bytes of the blocks that are compared at each run
 HASH = -7046029254386353131     # 2^64 / golden ratio, as a signed number
 
+NO_SPIN = 0xFFFF            # SPIN of any other block
 ECX = 8 * int(Register.ECX)
 SIZE_SHIFT = 52
 CODE16 = 1 << 50            # in the key: 16-bit code (frames have 18 bits)
@@ -67,6 +69,7 @@ class Special(IntFlag):
     FLUSH = 16              # ends by changing CR0, CR3, CR4 or a translation
     COUNT16 = 32            # that REP counts in CX, not in ECX
     JUMP = 64               # with COMPARE: ends with a jump or return, which may lead to itself
+    SPIN = 256              # jumps to its own start and may be skipped: see `spinning`
     CALL = 128              # with COMPARE: ends with a call, which may lead to itself
 
 
@@ -99,7 +102,7 @@ _STRING = frozenset(["movs", "stos", "lods", "cmps", "scas", "ins", "outs"])
 _MSR = frozenset(["rdmsr", "wrmsr"])
 _BEGIN = frozenset(["bt", "bts", "btr", "btc", "loope", "loopne"])
 _NO_FLAGS = frozenset(["mov", "movzx", "movsx", "lea", "push", "pop", "xchg", "nop", "cdq", "cwde"])
-_ENTRY = struct.Struct("<qiHHiHHHHiiiHHHHiiHHi")
+_ENTRY = struct.Struct("<qiHHiHHHHiiiHHHHiiHHHH")
 
 
 class Description(NamedTuple):
@@ -223,13 +226,15 @@ def repeat_count(s: State, slot: int) -> int:
 class BlockTable:
     """The native table and what fills it."""
 
-    def __init__(self, state: State, describe: Callable[[bytes, int, int], Description], features: int) -> None:
-        """`describe` tells what a block (code, linear address, 16 or 32 bits) is and costs.
+    def __init__(self, state: State, describe: Callable[[bytes, int, int], Description],
+                 spin_of: Callable[[Sequence[Instruction], int], int], features: int) -> None:
+        """`describe` tells what a block (code, linear address, 16 or 32 bits) is and costs, `spin_of` how it spins.
 
         `features` is what CPUID leaf 1 reports in EDX: instructions beyond it do not exist.
         """
         self._state = state
         self._describe = describe
+        self._spin_of = spin_of
         self._features = features
         self.breakpoints: frozenset[int] = frozenset()
         self._points = np.zeros(0, np.uint32)
@@ -250,6 +255,7 @@ class BlockTable:
         """Forget every block: after breakpoints changed, when code was replaced behind the processor, when full."""
         if self._used:
             self._entries.fill(0)
+            self._state.tables += 1
         self._used = self._pool = self._bytes = self._steps = 0
         self._state.block = self._state.rest_slot = self._state.branch_slot = 0
 
@@ -289,6 +295,8 @@ class BlockTable:
         flags |= Special.GUARD if guard else Special(0)
         flags |= Special.BREAK if any(each.address in self.breakpoints for each in instructions) else Special(0)
         flags |= Special.FLUSH if flush else Special(0)
+        spin = self._spin_of(instructions, bits)
+        flags |= Special.SPIN if spin != NO_SPIN and not flags else Special(0)
 
         pool, end = self._pool, self._pool + count + 1
         self._starts[pool:end] = [*(each.address - address for each in instructions), len(code)]
@@ -302,7 +310,7 @@ class BlockTable:
         _ENTRY.pack_into(self._entries.data, self._free_slot(key), key, cost, count, flags, pool, guard_at, guard,
                          cut_at, flush, self._bytes, cost + block.stalls, self._steps, branch_of(last),
                          block.string, block.string_size, crossing_of(last), block.price.transitions[-1],
-                         block.price.uops[-1], block.loads, block.stores, last.address - address)
+                         block.price.uops[-1], block.loads, block.stores, last.address - address, spin)
         self._used += 1
         self._pool = end
         self._steps += len(block.program)

@@ -19,9 +19,10 @@ from emu.cpu.addresses import (
     add_record,
 )
 from emu.cpu.blocks import COST, COUNT, FLAGS, KEY, POOL, Special, index_in, last_address, repeat_count
-from emu.cpu.state import State
+from emu.cpu.state import Note, State, note
 from emu.native import call_open, call_part, compiled, inlined, load8, load16, load32, load64, store32
 
+REWOUND = int(Note.REWOUND)
 COMPARE, REPEAT = int(Special.COMPARE), int(Special.REPEAT)
 PART = 1                    # tag in `block`: when it began is noted
 
@@ -108,6 +109,7 @@ def rewind(s: State, linear: int) -> None:
     index = index_in(s, slot, linear - (load64(slot + KEY) & 0xFFFFFFFF))
     if index < load16(slot + COUNT):
         cycles, instructions = started(s)
+        note(s, REWOUND, index, s.instructions - instructions)
         if s.model:
             give_back(s, slot, index, s.instructions - instructions)
         set_start(s, slot, cycles, instructions)

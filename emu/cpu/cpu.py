@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import unicorn
@@ -19,8 +19,10 @@ from emu.cpu.costs import Costs
 from emu.cpu.delivery import EXTERNAL
 from emu.cpu.layout import EFLAGS, HF_CPL, HF_INHIBIT_IRQ, HFLAGS, handle_of, locate
 from emu.cpu.registers import Registers
+from emu.cpu.spinning import spin_of
 from emu.cpu.state import Examine, Frame, State, Stop
 from emu.cpu.x86 import EFLAGS_FIXED, IF
+from emu.decoding import Instruction
 from emu.memory import PAGE, Ram
 from emu.timing.profile import Profile
 
@@ -67,6 +69,7 @@ class Cpu:
         state.a20_mask = 0xFFFFFFFF
         state.passed = state.resumed = state.repeating = -1
         state.limit = state.event_deadline = NEVER
+        state.fast_forward = 1
         state.has_sep = profile.has_sep
         state.cpuid_leaves = profile.basic_leaves
         state.cpuid_extended = len(profile.cpuid) // 4 - profile.basic_leaves
@@ -82,7 +85,7 @@ class Cpu:
         state.frames, state.epoch = self._frames.ctypes.data, 1
         state.ram, state.ram_size = ram.bytes.ctypes.data, ram.size
         self.costs = Costs(state, profile)
-        self.blocks = BlockTable(state, self.costs.describe, profile.cpuid[7])
+        self.blocks = BlockTable(state, self.costs.describe, self._spin_of, profile.cpuid[7])
         ram.on_write = self._ram_written
 
         self._map_memory()
@@ -117,6 +120,7 @@ class Cpu:
         state = self.state
         self._horizon, state.limit = horizon, limit
         state.event_deadline = min(horizon, self.clock.deadline)
+        state.spin_slot = 0                                  # something may have changed memory meanwhile
         while True:
             if state.intr and self.accepts_interrupts:
                 stop = self.interrupt()
@@ -149,6 +153,11 @@ class Cpu:
         self.state.reason = Stop.PYTHON
         self.state.deadline = 0
         self.uc.emu_stop()
+
+    def fail(self, error: BaseException) -> None:
+        """From a callback: end the run before the next instruction, and let `run` raise this."""
+        self._error = error
+        self.request_stop()
 
     @property
     def accepts_interrupts(self) -> bool:
@@ -245,6 +254,9 @@ class Cpu:
         self.blocks.clear()
         self._flush()
 
+    def _spin_of(self, instructions: Sequence[Instruction], bits: int) -> int:
+        return spin_of(instructions, bits, self.read_linear)
+
     def _decode_block(self) -> None:
         """Enter the block that native code has just met for the first time."""
         key, size = self.state.new_key, self.state.new_size
@@ -306,8 +318,7 @@ class Cpu:
             self._leave_device()
             return result - (1 << 32) if result >> 31 else result
         except BaseException as error:                       # to be raised again by `run`, outside Unicorn
-            self._error = error
-            self.request_stop()
+            self.fail(error)
             return -1
 
     def _read_device(self, uc: unicorn.Uc, offset: int, size: int, _: object) -> int:
@@ -321,8 +332,7 @@ class Cpu:
             self._leave_device()
             return value
         except BaseException as error:
-            self._error = error
-            self.request_stop()
+            self.fail(error)
             return 0
 
     def _write_device(self, uc: unicorn.Uc, offset: int, size: int, value: int, _: object) -> None:
@@ -334,5 +344,4 @@ class Cpu:
             runner.wait_for_bus.ctypes(self._user, 1)
             self._leave_device()
         except BaseException as error:
-            self._error = error
-            self.request_stop()
+            self.fail(error)

@@ -36,7 +36,7 @@ from emu.cpu.layout import (
     TR,
 )
 from emu.cpu.paging import read_linear, write_linear
-from emu.cpu.state import Mode, State, Stop, record
+from emu.cpu.state import Mode, Note, State, Stop, note, record
 from emu.cpu.x86 import (
     CONTRIBUTORY,
     CR0_PE,
@@ -77,7 +77,7 @@ FAULT, TRAP, SOFTWARE, EXTERNAL = range(4)     # what an event is: decides RF in
 ES, CS, SS, DS, FS, GS = (SEGMENTS + SEGMENT_SIZE * int(segment) for segment in Segment)
 ESP = 8 * int(Register.ESP)
 DF, TS, NP, SF, GP, PF = (int(getattr(Vector, name)) for name in ("DF", "TS", "NP", "SS", "GP", "PF"))
-REAL = int(Mode.REAL)
+REAL, DELIVERED = int(Mode.REAL), int(Note.DELIVERED)
 TRIPLE_FAULT, TASK_GATE, UNSUPPORTED = int(Stop.TRIPLE_FAULT), int(Stop.TASK_GATE), int(Stop.UNSUPPORTED)
 
 
@@ -282,13 +282,15 @@ def enter(s: State, vector: int, error: int, kind: int) -> int:
     store32(env + HFLAGS, hflags | new_cpl)
     store64(env + EIP, offset)
     s.ring = new_cpl
-    charge_transition(s, kind, s.cost_int_outer if new_cpl < cpl else s.cost_int_same)
+    charge_transition(s, kind, new_cpl < cpl)
     return 0
 
 
 @compiled
-def charge_transition(s: State, kind: int, cost: int) -> None:
-    """Charge the delivery of an event at the price of an INT instruction, and what it takes in addition."""
+def charge_transition(s: State, kind: int, inner: int) -> None:
+    """Charge the delivery of an event, to an `inner` ring or not: as an INT instruction, and what it takes more."""
+    note(s, DELIVERED, kind, inner)
+    cost = s.cost_int_outer if inner else s.cost_int_same
     if kind == EXTERNAL:
         cost += s.cost_interrupt
         s.cycles += s.bus_inta
@@ -350,7 +352,7 @@ def deliver_event(user: Any, vector: int, error: int, kind: int, restart: int) -
     if s.repeating == load64(s.env + CS + BASE) + load32(s.env + EIP) & 0xFFFFFFFF:
         s.instructions -= 1                 # between two iterations of REP: it counts when it goes on
     s.repeating = -1
-    s.rest_slot = s.branch_slot = 0
+    s.rest_slot = s.branch_slot = s.spin_slot = 0
     while True:
         s.traps[vector] += 1
         result = enter(s, vector, error, kind)

@@ -14,7 +14,6 @@ from emu.cpu.addresses import (
     CODE_FRAME,
     DISP,
     MASK,
-    OP,
     OP_BIT_SCAN,
     OP_FETCH,
     OP_KEEP,
@@ -35,7 +34,7 @@ from emu.cpu.layout import CR0, CR3, HF_CPL, HF_SS32, HFLAGS
 from emu.cpu.paging import PAGE_MASK
 from emu.cpu.state import State
 from emu.cpu.x86 import CR0_PG, PDE_PS, PTE_D, PTE_P, PTE_U, PTE_W
-from emu.native import compiled, inlined, load8, load16, load32, load64, store64
+from emu.native import compiled, inlined, load8, load32, load64, store64
 from emu.timing.associative import KEY as TAG
 from emu.timing.associative import LARGE as LARGE_TAG
 from emu.timing.associative import MARK, key_of, promote, set_of
@@ -43,8 +42,6 @@ from emu.timing.hierarchy import trace_index
 from emu.timing.model import Model
 
 OP_END, OP_ACCESS = int(Op.END), int(Op.ACCESS)
-
-LINE_SHIFT = 4              # no cache line is shorter than 16 bytes
 
 # A word that is to move to the front of its set: address of the set, ways, key; i64 each.
 LATER_WAYS, LATER_KEY, LATER_ENTRY = 8, 16, 24
@@ -118,10 +115,11 @@ def look_code_page(s: State, m: Model, linear: int, large: int) -> int:
 @inlined
 def look_code(s: State, m: Model, linear: int, paged: int, epoch: int) -> int:
     """Not 0 if the first TLB and cache have the code at a linear address."""
-    if paged:
+    if paged and linear >> 12 != s.last_code_page:
         word = load64(s.tlb + (linear >> 12) * 8)
         if word >> 32 != epoch or not look_code_page(s, m, linear, word & PDE_PS):
             return 0
+        s.last_code_page = linear >> 12
     if m.trace:
         return look(s, set_of(m.trace, m.trace_mask, m.trace_ways, trace_index(linear)), m.trace_ways, key_of(linear))
     frame = load32(s.code_frames + (linear >> 12) * 4) & 0x3FFFF
@@ -146,8 +144,7 @@ def look_written(s: State, m: Model, physical: int) -> int:
 def hits(s: State, m: Model, step: int, start: int) -> bool:
     """Run the program at `step` for the block at linear `start`: true if all of it hits, and the model knows.
 
-    The page of the last access to data, and the place of the last fetch, are the most recent of their sets: not looked
-    for again.
+    The pages of the last access to data and of the last fetch are the most recent of their sets: not looked for again.
     """
     mode = load32(s.env + HFLAGS)
     stack_mask = 0xFFFFFFFF if mode & HF_SS32 else 0xFFFF
@@ -161,12 +158,13 @@ def hits(s: State, m: Model, step: int, start: int) -> bool:
     last_line, last_write = -1, 0                       # of the access before: that it is there is known
     s.kept_count = s.later_count = 0
     while True:
-        op = load16(step + OP)
+        head = load64(step)                             # OP, AT, SIZE, ACCESS and SHIFT at one go
+        op = head & 0xFFFF
         if op >= OP_ACCESS and op <= OP_KEEP and op != OP_FETCH:
-            access, size, mask = load8(step + ACCESS), load16(step + SIZE), load64(step + MASK)
+            access, size, mask = head >> 8 * ACCESS & 0xFF, head >> 8 * SIZE & 0xFFFF, load64(step + MASK)
             if mask == BY_STACK:
                 mask = stack_mask
-            offset = load32(load64(step + VALUE_BASE)) + (load32(load64(step + SCALED)) << load8(step + SHIFT)) \
+            offset = load32(load64(step + VALUE_BASE)) + (load32(load64(step + SCALED)) << (head >> 8 * SHIFT & 31)) \
                 + load32(step + DISP) & mask
             linear = load64(load64(step + SEGMENT)) + offset & 0xFFFFFFFF
             if not access or (linear & line_mask) + size > line_mask + 1:
@@ -202,11 +200,8 @@ def hits(s: State, m: Model, step: int, start: int) -> bool:
                 keep(s, step, linear, size)
         elif op == OP_FETCH:
             linear = start + load32(step + DISP) & 0xFFFFFFFF
-            place = linear if m.trace else linear >> LINE_SHIFT
-            if place != s.last_code:
-                if not look_code(s, m, linear, paged, epoch):
-                    return False
-                s.last_code = place
+            if not look_code(s, m, linear, paged, epoch):
+                return False
         elif op == OP_END:
             break
         elif op > OP_KEEP and op <= OP_BIT_SCAN:

@@ -24,7 +24,7 @@ from emu.cpu.layout import (
     SYSENTER_EIP,
     SYSENTER_ESP,
 )
-from emu.cpu.state import Crossing, Examine, State, Stop, record
+from emu.cpu.state import Bus, Crossing, Examine, Note, State, Stop, bus_price, note, record
 from emu.cpu.x86 import (
     DESC_A,
     DESC_B,
@@ -44,6 +44,7 @@ from emu.native import call_port, callback, compiled, load8, load16, load32, loa
 
 EXAMINE, REFUSED = int(Stop.EXAMINE), int(Examine.REFUSED)
 SYSENTER = int(Crossing.SYSENTER)
+ISA_READ, PCI_READ, ON_BUS = int(Bus.ISA_READ), int(Bus.PCI_READ), int(Note.BUS)
 ISA_PORTS = 0x400           # ISA decodes ten bits of a port's number; what lies above is on PCI
 DB, UD, GP = int(Vector.DB), int(Vector.UD), int(Vector.GP)
 EAX, ECX, EDX, EBX = (8 * int(getattr(Register, name)) for name in ["EAX", "ECX", "EDX", "EBX"])
@@ -187,21 +188,21 @@ def access_port(s: State, port: int, size: int, value: int, write: int) -> int:
     s.io_cycle = cycle_at(s, linear_eip(s))
     s.io_accesses += 1
     result = call_port(s.port_callback, port, size, value, write)
-    if port < ISA_PORTS:
-        charge_bus(s, s.bus_isa_write if write else s.bus_isa_read)
-    else:
-        charge_bus(s, s.bus_pci_write if write else s.bus_pci_read)
+    charge_bus(s, (ISA_READ if port < ISA_PORTS else PCI_READ) + write)
     arm(s)
     return result
 
 
 @compiled
-def charge_bus(s: State, cycles: int) -> None:
-    """Charge the instruction at EIP for the time that its access to a device took on the bus."""
-    if cycles and s.block:
+def charge_bus(s: State, which: int) -> None:
+    """Charge the instruction at EIP for the time that its access to a device, a Bus, took on the bus."""
+    if s.model and s.block:
         slot = s.block & ~PART
+        index = index_in(s, slot, linear_eip(s) - (load64(slot + KEY) & 0xFFFFFFFF))
+        note(s, ON_BUS, which, index)
+        cycles = bus_price(s, which)
         s.bus_cycles += cycles
-        add_charge(s, index_in(s, slot, linear_eip(s) - (load64(slot + KEY) & 0xFFFFFFFF)), BUS, cycles)
+        add_charge(s, index, BUS, cycles)
 
 
 @callback(types.uint32(types.voidptr, types.uint32, types.int32, types.voidptr))

@@ -90,7 +90,7 @@ PAGING0, PAGING4 = CR0_PG | CR0_WP, CR4_PSE | CR4_PAE | CR4_PGE     # what in CR
 SETUP, BYTE, STRING_ENTRY = 0, 8, 32        # then word and doubleword
 
 
-@compiled
+@inlined
 def fetch_code(m: Model, at: int, physical: int) -> int:
     """The stall of a line of code, of the trace cache if the processor has one."""
     if m.trace:
@@ -105,7 +105,7 @@ def walk_tables(s: State, m: Model, linear: int, large: int) -> int:
     return walk(m, pde_at, -1 if large else table_entry(s, pde_at, linear))
 
 
-@compiled
+@inlined
 def translate_data(s: State, m: Model, at: int) -> int:
     """The stall of translating a data address."""
     page = load8(at + PAGE_KIND)
@@ -115,7 +115,7 @@ def translate_data(s: State, m: Model, at: int) -> int:
     return walk_tables(s, m, load32(at + LINEAR), page & LARGE) if stall == MISS else stall
 
 
-@compiled
+@inlined
 def translate_code(s: State, m: Model, at: int) -> int:
     """The stall of translating a code address."""
     page = load8(at + PAGE_KIND)
@@ -125,7 +125,7 @@ def translate_code(s: State, m: Model, at: int) -> int:
     return walk_tables(s, m, load32(at + LINEAR), page & LARGE) if stall == MISS else stall
 
 
-@compiled
+@inlined
 def simulate(s: State, m: Model, at: int, now: int) -> int:
     """Send the access in a record through TLBs and caches at cycle `now`; its stall in cycles."""
     kind = load8(at + KIND)
@@ -180,7 +180,7 @@ def settle(s: State, m: Model, pc: int) -> None:
     key = load64(slot + KEY)
     start = key & 0xFFFFFFFF
     behind = start + (key >> SIZE_SHIFT & 0xFFF) & 0xFFFFFFFF
-    stall = branch(m, load16(slot + ENDS), start + load32(slot + LAST), behind, pc)
+    stall = branch(m, load16(slot + ENDS), start + load16(slot + LAST), behind, pc)
     if stall:
         s.cycles += stall
         s.branch_cycles += stall
@@ -188,18 +188,17 @@ def settle(s: State, m: Model, pc: int) -> None:
 
 @inlined
 def charge_price(s: State, m: Model, slot: int, count: int) -> None:
-    """`open_block` and `charge_part` for a whole block of which every access hits."""
-    set_start(s, slot, s.cycles, s.instructions)
-    s.record_count = s.record_next = s.derived_cut = 0
-    s.derived = count
+    """`open_block` and `charge_part` for a whole block of which every access hits: it has no records."""
+    s.block = slot
+    s.record_count = s.record_next = 0
     s.cycles += load32(slot + COST)
     s.instructions += count
-    s.transition_cycles += load32(slot + TRANSITIONS)
     s.uops += load32(slot + UOPS)
+    if load32(slot + TRANSITIONS):
+        s.transition_cycles += load32(slot + TRANSITIONS)
     m.loads += load16(slot + LOADS)
     m.stores += load16(slot + STORES)
-    if load16(slot + ENDS):
-        s.branch_slot = slot
+    s.branch_slot = slot if load16(slot + ENDS) else 0
 
 
 @compiled
@@ -230,7 +229,7 @@ def charge_part(user: Any, slot: int, first: int, last: int) -> int:
     m = model_at(s.model)
     begin = s.cycles - cost_before(s, slot, first)
     stalls = 0
-    s.last_page = s.last_code = -1
+    s.last_page = s.last_code_page = -1
     while s.record_next < s.record_count:
         at = s.records + s.record_next * RECORD_SIZE
         where = load16(at + WHERE)
@@ -278,7 +277,7 @@ def flush_model(user: Any, kind: int) -> int:
     s = record(user)
     m = model_at(s.model)
     mode = load32(s.env + CR0) & PAGING0 | (load32(s.env + CR4) & PAGING4) << 32
-    s.last_page = s.last_code = -1
+    s.last_page = s.last_code_page = -1
     if kind == FLUSH_CR3:
         load_cr3(m)
     elif kind == FLUSH_PAGE:
@@ -308,7 +307,7 @@ def on_block_modelled(handle: Any, address: int, size: int, user: Any) -> None:
         if not s.stream and hits(s, m, s.programs + load32(slot + PROGRAM), pc):
             charge_price(s, m, slot, counts)
             return
-        s.last_page = s.last_code = -1                  # it may have noted what it did not do
+        s.last_page = s.last_code_page = -1                  # it may have noted what it did not do
         call_open(s.open_block, s.self, slot, pc)
         if not s.derived_cut and s.split_at == WHOLE:
             s.opened = 0

@@ -10,7 +10,7 @@ from emu.cpu.account import arm, charge_until_due, what_is_due
 from emu.cpu.blocks import COUNT, KEY, index_in, slot_of
 from emu.cpu.charging import PART, charge, rewind, started
 from emu.cpu.delivery import CS, DS, ES, FAULT, FS, GS, SS, deliver, set_segment
-from emu.cpu.hooks import FLAT_CODE, FLAT_DATA, charge_bus, linear_eip
+from emu.cpu.hooks import FLAT_CODE, FLAT_DATA, PCI_READ, charge_bus, linear_eip
 from emu.cpu.layout import CFLAGS_NEXT_TB, CR2, EIP
 from emu.cpu.paging import (
     DEVICE,
@@ -179,7 +179,7 @@ def begin_part(user: Any) -> None:
 def wait_for_bus(user: Any, write: int) -> None:
     """The instruction at EIP has accessed a device in memory."""
     s = record(user)
-    charge_bus(s, s.bus_pci_write if write else s.bus_pci_read)
+    charge_bus(s, PCI_READ + write)
 
 
 @callback(types.void(types.voidptr))

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numba import carray, njit
 
+from emu.native import call_part, load64
+
 
 class Stop(IntEnum):
     """Why native execution came back, in `State.reason`."""
@@ -79,6 +81,36 @@ class Fill(IntEnum):
     PAE = 6                 # PAE paging is on
 
 
+class Note(IntEnum):
+    """What a recording must hear of, besides blocks and their accesses; the two numbers that go with it."""
+
+    REWOUND = 1             # the running block was left at an instruction; how many of it had been charged
+    BUS = 2                 # Bus; the instruction that accessed a device
+    DELIVERED = 3           # an event of this kind (see `delivery`); 1 if to an inner ring
+
+
+class Bus(IntEnum):
+    """What a bus cycle is, in the order of the prices from `State.bus_isa_read` on."""
+
+    ISA_READ = 0
+    ISA_WRITE = 1
+    PCI_READ = 2
+    PCI_WRITE = 3
+
+
+class Transition(IntEnum):
+    """What a far transfer is, in the order of the prices from `State.cost_iret_outer` on."""
+
+    IRET_OUTER = 0
+    IRET_SAME = 1
+    RETF_OUTER = 2
+    RETF_SAME = 3
+    CALL_FAR = 4
+    JMP_FAR = 5
+    GATE_INNER = 6
+    GATE_SAME = 7
+
+
 class Frame(IntFlag):
     """What a page frame is used for, bits of one byte per frame (`State.frames`)."""
 
@@ -136,6 +168,14 @@ class State(ctypes.Structure):
         "code_bytes",           # address of the bytes of blocks that are compared at each run
         "breakpoints",          # address of u32: linear addresses of breakpoints
         "breakpoint_count",     # how many
+        # fast-forward; see `spinning`
+        "fast_forward",         # 1: spins may be skipped
+        "spin_slot",            # the spin that may be going on
+        "spin_turns",           # how many of its turns were alike
+        "spin_cycles", "spin_instructions", "spin_uops", "spin_transitions", "spin_loads", "spin_branches",
+        "spin_changes", "spin_history", "spin_stalls", "spin_io",       # counters as the last one began
+        "turn_cycles", "turn_instructions", "turn_uops", "turn_transitions", "turn_loads", "turn_branches",     # of one
+        "skipped",              # instructions that were not run but counted
         # the timing model; see `addresses` and `charging`
         "model",                # address of its record (emu.timing.model), 0 under a `unit` profile
         "records",              # address of what the current block accesses
@@ -145,7 +185,7 @@ class State(ctypes.Structure):
         "kept",                 # address of the stores that a later load of the block may find
         "kept_count",           # how many there are
         "last_page",            # linear page of the last access to data, if it is first in its set for sure; or -1
-        "last_code",            # linear address / 16 of the last code (of a trace cache: the address itself), likewise
+        "last_code_page",       # linear page of the last fetch, likewise
         "later",                # address of the words that are to move to the front of their sets: see `hits`
         "later_count",          # how many there are
         "derived",              # up to which instruction of the block the records are complete
@@ -155,6 +195,9 @@ class State(ctypes.Structure):
         "opened",               # 1: the block has been opened, and nothing of it charged
         "branch_slot",          # the block whose branch has not been settled; 0 if none
         "string_costs",         # address of the prices of REP string instructions
+        "recording",            # address of what `emu.recording` keeps, 0 if the run is not recorded
+        "tables",               # how often the block table has been cleared
+        "note",                 # address of the function that hears of a Note, while it is
         "stream",               # address to which records of accesses to data are copied, 0 if nobody wants them
         "stream_count",         # how many have been
         "stream_size",          # how many there is room for
@@ -215,9 +258,31 @@ class State(ctypes.Structure):
 
 
 DTYPE = np.dtype(State)
+BUS_PRICES, TRANSITION_PRICES = State.bus_isa_read.offset, State.cost_iret_outer.offset     # in the record
 
 
 @njit(forceinline=True)
 def record(user: Any) -> Any:
     """The record, in a hook, from the pointer that the hook was added with."""
     return carray(user, (1,), DTYPE)[0]
+
+
+@njit
+def bus_price(s: Any, which: int) -> int:
+    """Cycles of a Bus access."""
+    price: int = load64(s.self + BUS_PRICES + which * 8)
+    return price
+
+
+@njit
+def transition_price(s: Any, which: int) -> int:
+    """Cycles of a Transition."""
+    price: int = load64(s.self + TRANSITION_PRICES + which * 8)
+    return price
+
+
+@njit
+def note(s: Any, what: int, first: int, second: int) -> None:
+    """Tell a recording, if there is one, of a Note."""
+    if s.recording:
+        call_part(s.note, s.self, what, first, second)

@@ -20,7 +20,7 @@ COMMANDS = sorted(cli.trapline.commands)
 
 
 def test_the_commands_are_those_of_the_documentation() -> None:
-    assert COMMANDS == ["bench", "boot", "build", "images", "profiles", "validate"]
+    assert COMMANDS == ["bench", "boot", "build", "images", "price", "profiles", "validate"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
