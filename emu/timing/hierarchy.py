@@ -5,7 +5,8 @@ Chosen where documents are silent or a processor does more than is modelled:
 - A dirty line that leaves L1 goes to L2, one that leaves L2 to memory. Nobody waits: write-back buffers hide it.
 - A miss is waited for at once; misses do not overlap, and nothing is prefetched but the other half of a sector.
 - A store that misses waits in the store buffer, which writes one at a time, each for as long as a load from there
-  would stall. The program waits only for a free entry. A store that hits a write-through cache in front of an L2 that
+  would stall; but one that brings no line in, for the profile's `store` if there is one: a bus takes a write without
+  an answer. The program waits only for a free entry. A store that hits a write-through cache in front of an L2 that
   has its line is in the pipeline's price already.
 - Memory has one open row: a line next to the one read last comes in the profile's `linear` time, any other in
   `random` (see `model` for what is taken out of that).
@@ -16,12 +17,12 @@ An access that crosses a page is two to the caller, each with its own physical a
 
 from __future__ import annotations
 
-from emu.native import compiled, load64, store64
+from emu.native import compiled, inlined, load64, store64
 from emu.timing.associative import KEY, MARK, NUMBER_SHIFT, clear, drop, insert, key_of, mark, promote, set_of
 from emu.timing.model import Model
 
 
-@compiled
+@inlined
 def load(m: Model, physical: int, size: int) -> int:
     """Read `size` bytes; the stall in cycles."""
     m.loads += 1
@@ -35,7 +36,7 @@ def load(m: Model, physical: int, size: int) -> int:
     return stall
 
 
-@compiled
+@inlined
 def store(m: Model, physical: int, size: int, now: int) -> int:
     """Write `size` bytes at cycle `now`; the stall in cycles.
 
@@ -86,6 +87,8 @@ def write_line(m: Model, physical: int, now: int) -> int:
         return 0
     if not hit and m.l1d_allocates:
         fill_first(m, first, key_of(line) | (0 if passes else MARK))
+    elif not hit and m.l1d_store:
+        cost = m.l1d_store
     return buffer_store(m, now, cost)
 
 
@@ -173,7 +176,7 @@ def access_memory(m: Model, physical: int) -> int:
     return m.linear_stall if -1 <= step <= 1 else m.random_stall
 
 
-@compiled
+@inlined
 def fetch(m: Model, physical: int) -> int:
     """Fetch the line of code at an address from a cache of instructions; the stall in cycles."""
     if not m.l1i:

@@ -63,6 +63,7 @@ FIGURES = (
     "sector_mask",          # lines of L2 in that, less one
     "l1d_through",          # 1: stores go through to what is behind the first data cache
     "l1d_allocates",        # 1: a store that misses brings the line in
+    "l1d_store",            # a store that misses and brings no line in; 0: as long as a load from there
     "l2_through",           # as l1d_through
     "l2_allocates",         # as l1d_allocates
     "l2_stall",             # a miss of the first cache that hits L2
@@ -205,6 +206,7 @@ class TimingModel:
         r.l2_stall = int(second + 0.5)
         r.linear_stall = max(int(linear + 0.5), r.l2_stall)
         r.random_stall = max(int(random + 0.5), r.linear_stall)
+        r.l1d_store = self._cycles(caches.l1d.store)
         r.misaligned = self._cycles(timing.pipeline.misaligned)
         r.decode = self._cycles(caches.trace.decode) if caches.trace else 0
         r.walk = self._cycles(tlbs.walk)
@@ -228,8 +230,7 @@ class TimingModel:
         r.address_mask = (1 << (r.history_place or bits)) - 1
         r.returns_size = 8 * int(branch.return_stack.typical)
         r.mispredict = self._cycles(branch.mispredict)
-        misfetch: Number | None = getattr(branch, "misfetch", None)
-        r.misfetch = self._cycles(misfetch) if misfetch else r.mispredict
+        r.misfetch = self._cycles(branch.misfetch) if branch.misfetch else r.mispredict
 
     def _allocate(self, timing: Timing) -> None:
         """One buffer for all tables; it begins with what the record holds of the model's state."""
@@ -255,7 +256,7 @@ class TimingModel:
     def _bounds(self, timing: Timing) -> None:
         """The longest stalls that a single access can meet, for whoever plans ahead."""
         r = self.record
-        line = max(r.l2_stall, r.random_stall)
+        line = max(r.l2_stall, r.random_stall, r.l1d_store)
         walk = max(r.walk + 2 * line, r.data_l2_stall, r.code_l2_stall)
         instructions = int(timing.caches.trace.line.typical) if timing.caches.trace else 0
         self.worst_access = 2 * (walk + line) + r.misaligned    # data: two pages, two lines, nothing found, buffer full

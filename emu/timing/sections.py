@@ -68,6 +68,8 @@ class Cache:
     sector: Annotated[Number | None, count("bytes read from memory at a miss, if more than a line", 8, 512, "bytes",
                                            optional=True)]
     latency: Annotated[Number | None, number("from address to data at a hit", high=1000, optional=True)]
+    store: Annotated[Number | None, number("a store that misses and brings no line in, from one to the next", high=1000,
+                                           optional=True)]
     write: Annotated[Word, word("what a store does", "back", "back-no-allocate", "through", "through-no-allocate",
                                 "read-only")]
 
@@ -138,6 +140,8 @@ class Branch:
     history: Annotated[Number, count("branches that a prediction looks back on", 0, 64)]
     return_stack: Annotated[Number, count("return addresses held; 0: none", 0, 1024, "entries")]
     mispredict: Annotated[Number, number("a branch predicted wrong", high=1000)]
+    misfetch: Annotated[Number | None, number("a taken branch outside the target buffer, predicted by the decoders",
+                                              high=1000, kinds=OUT_OF_ORDER, optional=True)]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ through the data caches, and so do all processors here.
 
 from __future__ import annotations
 
-from emu.native import compiled, load64
+from emu.native import compiled, inlined, load64
 from emu.timing.associative import (
     KEY,
     LARGE,
@@ -26,7 +26,7 @@ from emu.timing.model import Model
 MISS = -1           # no TLB has it: walk
 
 
-@compiled
+@inlined
 def lookup_data(m: Model, linear: int, large: int, global_: int) -> int:
     """Look up the page of a data access; the stall in cycles, or MISS. It is in the TLBs then.
 
@@ -61,7 +61,7 @@ def find_data(m: Model, linear: int, large: int, note: int) -> int:
     return MISS
 
 
-@compiled
+@inlined
 def lookup_code(m: Model, linear: int, large: int, global_: int) -> int:
     """`lookup_data` for code."""
     page = linear >> 12

@@ -32,13 +32,13 @@ REASONS = (
            "a store to a line that is not cached takes 3 to 5 clocks of the bus, by its ratio and the board"),
     Reason("P54C-166", r"(LODS|SCAS|CMPS|MOVS)[BWD]|POPAD|POP \[m32\]",
            "its board had no L2 that worked: what left the first cache came from RAM"),
+    Reason("P54C-1(00|33)", r"POPAD", "it waits for the rest of a line that comes, too: not modelled"),
     Reason("P54C.*", r"(ADD|PUSH) .*imm32.*",
            "the dump's code, unrolled with six bytes and more to an instruction, left the code cache"),
     # Figures that a profile has once
     Reason(ANY, r"CPUID .*", "the profile has one figure for all leaves, that of EAX = 1"),
-    Reason(P5, r"REPE CMPS[BWD]", "the profile has the manual's 9 + 4n, the dump 5.3 to 5.9 an element"),
-    Reason(NETBURST, r"TEST .*", "CMP and TEST are one class, which has the figure of CMP"),
     Reason(NETBURST, r"CBW|CWD", "CBW and CWDE, CWD and CDQ are one class each, which has the figure of the latter"),
+    Reason("P4-Prescott.*", r"(AND|XADD) r32, r32", "measured otherwise on the Pentium D, with two of the same core"),
     Reason("P4-Prescott.*", r"LEA r32, \[.*disp.*\]|MOVSX .*", "one class with forms that cost less"),
     Reason(ANY, r"PUSH .* \+ POP .*", "a store passed on to a load has one figure, from ADD [m32], r32"),
     Reason(NETBURST, r"CMPXCHG8B", "the latency in the dump is less than the time from one to the next",
@@ -46,15 +46,16 @@ REASONS = (
     Reason(ANY, r"F(?!EMMS).*", "few classes hold all of x87: a kernel does not compute with it"),
     Reason(ANY, r"(PUSH|POP)[AF]( \+ .*)?", "forms of 16 bits are priced as those of 32"),
     Reason(ANY, r"MOV r32,\[m32\]\+MOV.*", "what a copy of the dump waits for is unknown"),
+    Reason("K7.*", r"ADD \[m32\], imm32", "the class has the figure of ADD [m32], r32; why this is faster is unknown",
+           (Kind.LATENCY,)),
     # What is not modelled
+    Reason("K7.*", r"BT[SRC]? r32, r32", "each begins a block (limit of the machine), and a block takes whole cycles"),
     Reason(ANY, r"XCHG r32, r32", "of a register with itself; priced as of two"),
     Reason(P6, r"(CMP|TEST) r1_32, r2_32", "reads of registers not just written are limited: not modelled"),
     Reason("P[PI].*|K7.*", r"(ADD|MOV) \[m32 \+ 8\], r32", "banks of the data cache: not modelled"),
     Reason(OUT_OF_ORDER, r"(LODS|SCAS|CMPS|MOVS)[BWD]|POPAD",
            "a miss stalls for all of its latency; out of order, the processor hides much of it"),
     Reason(OUT_OF_ORDER, r"STOS[BWD]|PUSHAD", "a store that misses waits for the line that it replaces: not modelled"),
-    Reason(NETBURST, r"CMOVNZ r32, r32|BSWAP r32", "loading the registers anew takes its part of the width",
-           (Kind.THROUGHPUT,)),
 )
 
 

@@ -148,6 +148,8 @@ class Oracle:
             return 0
         if not hit and not self.l1d.write.endswith("no-allocate"):
             self.fill(address, not through)
+        elif not hit and self.timing.caches.l1d.store:
+            cost = rounded(self.timing.caches.l1d.store.typical)
         now = max(now, self.seen)
         entries = int(self.timing.pipeline.store_buffer.typical)
         free = sorted(self.waiting)[-entries] if len(self.waiting) >= entries else 0

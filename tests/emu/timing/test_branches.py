@@ -92,8 +92,7 @@ class Oracle:
         self.sets = int(figures.entries.typical) // self.ways
         self.stack_size = int(figures.return_stack.typical)
         self.penalty = int(figures.mispredict.typical + 0.5)
-        misfetch = getattr(figures, "misfetch", None)
-        self.late = int(misfetch.typical + 0.5) if misfetch else self.penalty
+        self.late = int(figures.misfetch.typical + 0.5) if figures.misfetch else self.penalty
         self.forward_only = kind in (Kind.P5, Kind.K7)
         self.line = 4 if kind is Kind.P5 else 16
         self.held: dict[int, dict[int, Entry]] = {}
@@ -251,6 +250,13 @@ def test_an_unknown_branch_that_is_taken_backward_is_only_fetched_late(name: str
     model = TimingModel(profile(name))
     assert run(model, outcomes("T", 0x3000, 0x2000)) == [model.record.misfetch]
     assert (model.counters()["mispredictions"], model.counters()["misfetches"]) == (0, 1)
+
+
+@pytest.mark.parametrize("name", ["p2-450", "p3-500"])
+def test_what_p6_only_fetches_late_costs_less_than_a_misprediction(name: str) -> None:
+    model = TimingModel(profile(name))
+    assert run(model, outcomes("T", 0x3000, 0x2000)) == [6]
+    assert run(model, outcomes("T", 0x4000, 0x5000)) == [15]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -171,8 +171,20 @@ def test_stores_wait_only_when_the_buffer_is_full(name: str) -> None:
     oracle, model = Oracle(name), TimingModel(profile(name))
     entries = int(oracle.timing.pipeline.store_buffer.typical)
     stalls = run(model, [(STORE, 0x20_0000 + i * 0x1_0000, 4, 0) for i in range(entries + 3)])
-    cost = model.record.random_stall
+    cost = model.record.l1d_store or model.record.random_stall
     assert stalls == [0] * entries + [cost] * 3
+
+
+def test_a_pentium_writes_past_its_caches_as_fast_as_the_bus_takes_it() -> None:
+    model = TimingModel(profile("p5-166"))
+    run(model, [(LOAD, at, 4, 0) for at in (0x20_0000, 0x20_2000, 0x20_4000)])      # the first is in L2 alone
+    stalls = run(model, [(STORE, at, 4, 0) for at in (0x20_0000, 0x20_0000, 0x20_0000, 0x70_0000, 0x70_0000)])
+    assert stalls == [0, 0, 8, 8, 8]                # 7.58 cycles each, in whole cycles, once both buffers are full
+
+
+def test_a_pentium_stores_into_its_first_cache_without_the_bus() -> None:
+    model = TimingModel(profile("p5-166"))
+    assert run(model, [(LOAD, 0x20_0000, 4, 0)] + [(STORE, 0x20_0000, 4, 0)] * 9)[1:] == [0] * 9
 
 
 @pytest.mark.parametrize("name", NAMES)

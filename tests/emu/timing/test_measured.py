@@ -13,16 +13,14 @@ from snippets import each
 REGISTERS = "six registers are too few to keep so long an operation from waiting for itself"
 MISSES = {
     ("pd-3000", "imul {a}, ebp"): REGISTERS, ("pd-3000", "cmovnz {a}, ebp"): REGISTERS,
-    ("pd-3000", "bswap {a}"): REGISTERS, ("p4-1800", "bswap {a}"): REGISTERS, ("p4-1800", "cmovnz {a}, ebp"): REGISTERS,
+    ("p4-1800", "bswap {a}"): REGISTERS, ("p4-1800", "cmovnz {a}, ebp"): REGISTERS,
     ("p5-166", "lea {a}, [esp + ebp + 8]"): "0.55 where 0.5 is meant", ("p5-166", "lea {a}, [ebp + ebp*8]"): "likewise",
     ("pd-3000", "cwd"): "priced as CDQ, which takes 0.6",
     ("p4-1800", "cbw"): "priced as CWDE, which takes 0.5",
     ("p2-450", "add {m}, eax"): "1.33 with a displacement, 1.75 without", ("p3-500", "add {m}, eax"): "likewise",
     ("k7-550", "add dword ptr [ebp], 0x12345678"): "5.2 with an immediate, 6.9 with a register",
-    ("p4-1800", "pushad; popad"): "they overlap",
     ("k7-550", "push dword ptr [ebp]; pop dword ptr [ebp]"): "two forwardings, faster than PUSH and POP of a register",
     ("pd-3000", "push dword ptr [ebp]; pop dword ptr [ebp]"): "two forwardings, slower than PUSH and POP of a register",
-    ("k7-550", "lodsb"): "priced as LODSD, which takes 2.42",
 }
 
 
