@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tools.bench import boot, command, compute, crossings, interrupts, memory, rig
+from tools.bench import boot, command, compute, crossings, emulators, idle, interrupts, memory, model, rig
 
 Trapline = Callable[..., Any]       # the fixture `trapline`
 
-GROUPS = {"compute": compute.measure, "memory": memory.measure, "int": crossings.measure_int,
+GROUPS = {"compute": compute.measure, "memory": memory.measure, "model": model.measure, "int": crossings.measure_int,
           "sysenter": crossings.measure_sysenter, "irq": interrupts.measure, "boot": boot.measure}
 
 
@@ -23,34 +23,73 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rig, "LEAST_TURNS", 1)
     monkeypatch.setattr(boot, "QUICK_REPETITIONS", 1)
     monkeypatch.setattr(compute, "INSTRUCTIONS", 560_000)
+    monkeypatch.setattr(idle, "SECONDS", (1, 2))
+    monkeypatch.setattr(idle, "INSTRUCTIONS", (10_000, 20_000))
 
 
-def test_the_table_shows_every_figure_with_its_goal_and_what_was_run(trapline: Trapline) -> None:
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other emulator, whatever is installed."""
+    monkeypatch.setattr(emulators.shutil, "which", lambda name: None)
+
+
+def test_the_table_shows_every_figure_with_its_goal_and_what_was_run(trapline: Trapline,
+                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boot, "_cpu_seconds", lambda profile: 1.0)
     ended = trapline("bench", "--quick")
     assert (ended.status, ended.err) == (0, "")
-    for figure in ("compute.ratio_to_unicorn", "memory.ratio_to_unicorn", "int.round_trips_per_second",
-                   "sysenter.round_trips_per_second", "irq.per_second", "boot.cpu_seconds"):
-        line = next(line for line in ended.out.splitlines() if line.startswith(figure))
-        assert line.endswith((": met", ": not met"))
+    lines = {line.split()[0]: line for line in ended.out.splitlines()}
+    for figure in ("compute.ratio_to_unicorn", "memory.ratio_to_unicorn", "model.ratio_to_unicorn",
+                   "model.call_ratio_to_unicorn", "model.message_ratio_to_unicorn", "model.kernel_call_ratio_to_mix",
+                   "model.kernel_switch_ratio_to_mix", "int.round_trips_per_second", "sysenter.round_trips_per_second",
+                   "irq.per_second"):
+        assert lines[figure].endswith((": met", ": not met"))
+    assert lines["boot.cpu_seconds"].endswith("1.00   at most 1.50: met")
+    assert lines["model.boot_ratio"].endswith("1.00   at most 1.50: met")
+    assert lines["model.ratio_to_bochs"].endswith("-   at least 2.00: not installed")
+    assert lines["model.ratio_to_qemu_icount"].endswith("-   not installed")
     assert "15 of 30 instructions load or store" in ended.out
     assert "ratio_to_unicorn by_block_length: 7 " in ended.out
+    assert "    idle: 1 " in ended.out
 
 
 def test_the_report_has_the_same_numbers_by_name(trapline: Trapline) -> None:
     report = json.loads(trapline("bench", "--quick", "--json").out)
-    assert set(report) == {"host", *GROUPS, "goals"}
+    assert set(report) == {"host", *GROUPS, "goals", "missing"}
     assert set(report["compute"]["by_block_length"]) == {"7", "14", "28", "56"}
     assert set(report["boot"]) == {"cpu_seconds", "python_seconds", "import_seconds", "load_seconds", "run_seconds"}
+    assert report["missing"] == {"model.ratio_to_bochs": "not installed", "model.ratio_to_qemu_icount": "not installed"}
+    assert report["goals"]["model.ratio_to_bochs"] == {"goal": 2.0, "is_met": None}
     for name, goal in report["goals"].items():
         group, figure = name.split(".")
         value = report[group][figure]
-        assert value > 0
-        assert goal["is_met"] == (value <= goal["goal"] if name == "boot.cpu_seconds" else value >= goal["goal"])
+        if name in report["missing"]:
+            assert value is None
+        else:
+            at_most = name in ("boot.cpu_seconds", "model.boot_ratio")
+            assert value > 0
+            assert goal["is_met"] == (value <= goal["goal"] if at_most else value >= goal["goal"])
+    assert report["model"]["cold_block_us"] > 0
+    assert set(report["model"]["idle"]) == {"1", "2", "instructions"}
+    assert set(report["model"]["busy"]) == {"10000", "20000"}
+
+
+def test_the_boot_is_measured_under_each_processor_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[str] = []
+    lasts = {"a": iter((9.0, 3.0, 2.0)), "b": iter((9.0, 5.0, 6.0))}
+    monkeypatch.setattr(boot, "QUICK_REPETITIONS", 2)
+    monkeypatch.setattr(boot, "_cpu_seconds", lambda profile: (turns.append(profile), next(lasts[profile]))[1])
+    assert boot.fastest(["a", "b"], quick=True) == [2.0, 5.0]
+    assert "".join(turns) == "ababab"
 
 
 def test_a_goal_is_a_limit_from_below_or_above() -> None:
     assert rig.Figure("f", 2.0, 2.0).is_met and not rig.Figure("f", 1.9, 2.0).is_met
     assert rig.Figure("f", 2.0, 2.0, at_most=True).is_met and not rig.Figure("f", 2.1, 2.0, at_most=True).is_met
+
+
+def test_without_a_value_or_a_goal_nothing_is_met_or_missed() -> None:
+    assert rig.Figure("f", None, 2.0).is_met is None and rig.Figure("f", 2.0).is_met is None
 
 
 def test_the_groups_are_measured_in_the_order_of_the_table() -> None:
@@ -85,7 +124,7 @@ def test_half_of_the_memory_loop_s_instructions_access_memory() -> None:
 
 def test_a_race_whose_sides_disagree_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     race = rig.Race(compute.source(7, 10), 3 + 70)
-    monkeypatch.setattr(race, "_run_bare", lambda: None)
+    monkeypatch.setattr(race.bare, "run", lambda: None)
     with pytest.raises(RuntimeError, match="different values in eax"):
         race.run(quick=True)
 

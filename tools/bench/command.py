@@ -44,25 +44,28 @@ def bench(as_json: bool, quick: bool) -> None:
 
 def _groups() -> dict[str, Callable[[bool], Group]]:
     """What measures each group, in order."""
-    from tools.bench import boot, compute, crossings, interrupts, memory
+    from tools.bench import boot, compute, crossings, interrupts, memory, model
 
-    return {"compute": compute.measure, "memory": memory.measure, "int": crossings.measure_int,
-            "sysenter": crossings.measure_sysenter, "irq": interrupts.measure, "boot": boot.measure}
+    return {"compute": compute.measure, "memory": memory.measure, "model": model.measure,
+            "int": crossings.measure_int, "sysenter": crossings.measure_sysenter, "irq": interrupts.measure,
+            "boot": boot.measure}
 
 
 def _values(groups: list[Group]) -> dict[str, object]:
-    """All numbers: by group, then by name; figures with a goal also under "goals"."""
+    """All numbers: by group, then by name; figures with a goal also under "goals", and why one is null, "missing"."""
     values: dict[str, object] = {"host": {"processor": platform.machine(), "python": platform.python_version()}}
     for group in groups:
         values[group.name] = {figure.name: figure.value for figure in group.figures} | group.more
-    values["goals"] = {f"{group.name}.{figure.name}": {"goal": figure.goal, "is_met": figure.is_met}
-                       for group in groups for figure in group.figures}
+    figures = {f"{group.name}.{figure.name}": figure for group in groups for figure in group.figures}
+    values["goals"] = {name: {"goal": figure.goal, "is_met": figure.is_met} for name, figure in figures.items()
+                       if figure.goal is not None}
+    values["missing"] = {name: figure.missing for name, figure in figures.items() if figure.value is None}
     return values
 
 
 def _table(groups: list[Group]) -> str:
     """The same for people: figure, value, goal; below each what was run, and what explains it."""
-    rows = [f"{'figure':<34}{'value':>12}   goal"]
+    rows = [f"{'figure':<36}{'value':>12}   goal"]
     for group in groups:
         rows += [_row(group.name, figure) for figure in group.figures]
         rows += [f"    {line}" for line in [group.what, *_explained(group.more)]]
@@ -70,9 +73,14 @@ def _table(groups: list[Group]) -> str:
 
 
 def _row(group: str, figure: Figure) -> str:
-    wanted = f"{'at most' if figure.at_most else 'at least'} {_number(figure.goal)}"
+    name = f"{f'{group}.{figure.name}':<36}"
+    wanted = "" if figure.goal is None else f"{'at most' if figure.at_most else 'at least'} {_number(figure.goal)}"
+    if figure.value is None:
+        return f"{name}{'-':>12}   {wanted + ': ' if wanted else ''}{figure.missing}"
+    if figure.is_met is None:
+        return f"{name}{_number(figure.value):>12}"
     met = styled("met", "green", sys.stdout) if figure.is_met else styled("not met", "red", sys.stdout)
-    return f"{f'{group}.{figure.name}':<34}{_number(figure.value):>12}   {wanted}: {met}"
+    return f"{name}{_number(figure.value):>12}   {wanted}: {met}"
 
 
 def _explained(more: dict[str, object]) -> list[str]:
@@ -83,10 +91,14 @@ def _explained(more: dict[str, object]) -> list[str]:
         lines.append(", ".join(plain))
     for name, table in more.items():
         if isinstance(table, dict):
-            ratios = [f"{key} {_number(values['ratio_to_unicorn'])}" for key, values in table.items()]
-            lines.append(f"ratio_to_unicorn {name}: {', '.join(ratios)}")
+            label = "" if all(isinstance(values, float) for values in table.values()) else "ratio_to_unicorn "
+            shown = [f"{key} {_number(values['ratio_to_unicorn'] if label else values)}"
+                     for key, values in table.items()]
+            lines.append(f"{label}{name}: {', '.join(shown)}")
     return lines
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.2f}"
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if value >= 0.1 or not value else f"{value:.2g}"

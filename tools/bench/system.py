@@ -1,6 +1,7 @@
 """The smallest system that has a ring 3: what the benchmarks of crossings and interrupts run on.
 
-Flat segments, one identity-mapped 4 MiB page that ring 3 may write, a TSS, an IDT with two gates, SYSENTER set up.
+Flat segments, one identity-mapped 4 MiB page that ring 3 may write, a TSS, an IDT with two gates, SYSENTER set up. A
+benchmark may add code of ring 0 and what lies behind the TSS in the GDT.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ irq_return:
     pop eax
     iretd
 
+{kernel}
 user:
 {user}
 
@@ -88,6 +90,7 @@ gdt:
     .quad 0x00CFF3000000FFFF
     .word 0x67, tss & 0xFFFF            ; TSS
     .byte tss >> 16 & 0xFF, 0x89, 0, tss >> 24
+{descriptors}
 gdt_register:
     .word gdt_register - gdt - 1
     .long gdt
@@ -96,7 +99,7 @@ idt:
     .space 8 * {irq0}
     GATE irq_return, 0x8E00             ; interrupt gate, DPL 0
     .space 8 * ({call} - {irq0} - 1)
-    GATE call_return, 0xEE00            ; interrupt gate, DPL 3
+    GATE {handler}, 0xEE00              ; interrupt gate, DPL 3
 idt_register:
     .word idt_register - idt - 1
     .long idt
@@ -108,6 +111,11 @@ tss:
 """
 
 
-def source(user: str, setup: str = "") -> str:
-    """The system around `user`, what ring 3 runs, and `setup`, what ring 0 does last (free to use EAX, ECX, EDX)."""
-    return _SYSTEM.format(irq0=IRQ0, call=CALL, user=user, setup=setup)
+def source(user: str, setup: str = "", kernel: str = "", descriptors: str = "", handler: str = "call_return") -> str:
+    """The system around `user`, what ring 3 runs, and `setup`, what ring 0 does last (free to use EAX, ECX, EDX).
+
+    `kernel`: code and data of ring 0, among it perhaps `handler`, where INT 80h leads; `descriptors`: what follows in
+    the GDT, from selector 30h.
+    """
+    return _SYSTEM.format(irq0=IRQ0, call=CALL, user=user, setup=setup, kernel=kernel, descriptors=descriptors,
+                          handler=handler)
