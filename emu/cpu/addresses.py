@@ -82,6 +82,7 @@ LARGE, GLOBAL, UNTRANSLATED = 1, 2, 4           # PAGE_KIND: a 4 MiB page; in ev
 # A store whose value a later load of the block may find.
 KEPT_LINEAR, KEPT_SIZE, KEPT_VALUE = 0, 8, 16   # i64 each; the value is -1 if it is not known
 KEPT_ENTRY = 24
+UNKNOWN_VALUE, NOT_KEPT = -1, -2
 
 WHOLE = 1 << 30             # `split_at` of a block that may run whole
 CODE_FRAME, ONLY_CODE = int(Frame.FETCHED | Frame.MIXED), int(Frame.FETCHED)
@@ -195,26 +196,48 @@ def add_access(s: State, at: int, access: int, linear: int, size: int, user: int
 
 
 @compiled
-def value_at(s: State, linear: int, size: int, user: int) -> int:
-    """The value that a load will find, of up to 4 bytes: in an earlier store of the block, or in RAM; -1: not known."""
-    linear &= 0xFFFFFFFF
-    for i in range(s.kept_count - 1, -1, -1):
-        kept = s.kept + i * KEPT_ENTRY
+def kept_value(s: State, linear: int, size: int) -> int:
+    """What an earlier store of the block leaves at an address: a value, UNKNOWN_VALUE, or NOT_KEPT if none does."""
+    for kept in range(s.kept + (s.kept_count - 1) * KEPT_ENTRY, s.kept - 1, -KEPT_ENTRY):
         at, length = load64(kept + KEPT_LINEAR), load64(kept + KEPT_SIZE)
         if at == linear and length == size:
             value = load64(kept + KEPT_VALUE)
             return value if value < 0 else value & (1 << 8 * size) - 1
         if at < linear + size and linear < at + length:
-            return -1
-    value = 0
-    for i in range(size):
-        at = linear + i & 0xFFFFFFFF
-        word = find(s, at, 0, user)
-        physical = word & PAGE_MASK | at & 0xFFF
-        if word < 0 or physical >= s.ram_size:
-            return -1
-        value |= load8(s.ram + physical) << 8 * i
-    return value
+            return UNKNOWN_VALUE
+    return NOT_KEPT
+
+
+@compiled
+def value_at(s: State, linear: int, size: int, user: int) -> int:
+    """The value that a load will find, of up to 4 bytes: in an earlier store of the block, or in RAM; -1: not known."""
+    linear &= 0xFFFFFFFF
+    value = kept_value(s, linear, size)
+    if value != NOT_KEPT:
+        return value
+    if (linear & 0xFFF) + size > 0x1000:
+        value = 0
+        for i in range(size):
+            byte = value_at_byte(s, linear + i & 0xFFFFFFFF, user)
+            if byte < 0:
+                return UNKNOWN_VALUE
+            value |= byte << 8 * i
+        return value
+    word = find(s, linear, 0, user)
+    physical = word & PAGE_MASK | linear & 0xFFF
+    if word < 0 or physical >= s.ram_size:
+        return UNKNOWN_VALUE
+    if size == 4:
+        return load32(s.ram + physical)
+    return load16(s.ram + physical) if size == 2 else load8(s.ram + physical)
+
+
+@compiled
+def value_at_byte(s: State, linear: int, user: int) -> int:
+    """A byte of RAM; -1 if there is none."""
+    word = find(s, linear, 0, user)
+    physical = word & PAGE_MASK | linear & 0xFFF
+    return UNKNOWN_VALUE if word < 0 or physical >= s.ram_size else load8(s.ram + physical)
 
 
 @compiled

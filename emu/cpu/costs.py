@@ -40,6 +40,9 @@ class Costs:
             return
         for name, field in TRANSITIONS.items():
             setattr(state, field, round(timing.transitions[name].typical))
+        for name in ("in", "out"):
+            extra = timing.transitions[f"{name}_bitmap"].typical - timing.transitions[name].typical
+            setattr(state, f"cost_{name}_bitmap", max(round(extra), 0))
         for name in BUS:
             figure: Number = getattr(timing.ports, name)
             setattr(state, f"bus_{name}", round(figure.typical * profile.clock / 1e9))

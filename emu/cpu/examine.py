@@ -82,6 +82,9 @@ def look(cpu: Cpu, what: Examine) -> Stop:
             return _page_fault(cpu)
         if not allowed:
             return Stop(_exception(user, Vector.GP, 0, FAULT))
+        cost = state.cost_in_bitmap if _mnemonic(instruction).startswith("in") else state.cost_out_bitmap
+        state.cycles += cost
+        state.transition_cycles += cost
     if what == Examine.MSR:
         return _model_specific_register(cpu, user, instruction)
     if what == Examine.FAR_TRANSFER and not _stack_allowed(cpu, user, instruction):

@@ -14,6 +14,7 @@ from emu.cpu.addresses import (
     CODE_FRAME,
     DISP,
     MASK,
+    NOT_KEPT,
     OP_BIT_SCAN,
     OP_FETCH,
     OP_KEEP,
@@ -27,6 +28,7 @@ from emu.cpu.addresses import (
     VALUE_BASE,
     calculate,
     keep,
+    kept_value,
     value_at,
 )
 from emu.cpu.derivation import BY_STACK, Op
@@ -192,7 +194,9 @@ def hits(s: State, m: Model, step: int, start: int) -> bool:
                     return False
                 last_line, last_write = line, write
             if op == OP_LOAD:
-                value = load32(s.ram + physical) if not s.kept_count and size == 4 else value_at(s, linear, size, user)
+                value = kept_value(s, linear, size) if s.kept_count else NOT_KEPT
+                if value == NOT_KEPT:
+                    value = load32(s.ram + physical) if size == 4 else value_at(s, linear, size, user)
                 if value < 0:
                     return False
                 store64(load64(step + RESULT), value)

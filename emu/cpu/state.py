@@ -233,6 +233,7 @@ class State(ctypes.Structure):
         "cost_interrupt",       # an external interrupt instead of INT n
         "cost_iret_outer", "cost_iret_same", "cost_retf_outer", "cost_retf_same",      # returns by ring
         "cost_call_far", "cost_jmp_far", "cost_gate_inner", "cost_gate_same",          # far transfers
+        "cost_in_bitmap", "cost_out_bitmap",    # port accesses by the TSS bitmap, in addition to those by IOPL
         "bus_inta",             # both interrupt acknowledge cycles
         "bus_isa_read", "bus_isa_write", "bus_pci_read", "bus_pci_write",              # device accesses
         # Unicorn
