@@ -11,7 +11,9 @@ the way to Capstone):
 - `illegal`   opcodes that Unicorn has and the processor has not
 - `blocks`    what a translated block holds, the block table
 - `describe`  what a new block is and costs; `block_store` keeps that between runs
-- `derivation`, `effects`, `addresses`    which accesses a block will make: the program, its making, its running
+- `derivation`  a block's accesses as a program over the registers; `effects` and its three: what instructions add to it
+- `program`, `addresses`, `far_accesses`    the program packed, and run natively
+- `records`   what it finds: everything that the block accesses, and what each access has cost
 - `charging`  pays for what has run
 - `spinning`  skips loops that can change nothing before the next event
 - `account`   the block hook: charges a block, or stops in front of what is due

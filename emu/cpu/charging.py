@@ -7,18 +7,8 @@ its instructions can be told.
 
 from __future__ import annotations
 
-from emu.cpu.addresses import (
-    BUS,
-    CACHE_STALL,
-    FETCHED,
-    ITERATION,
-    KIND,
-    RECORD_SIZE,
-    TLB_STALL,
-    WHERE,
-    add_record,
-)
 from emu.cpu.blocks import COST, COUNT, FLAGS, KEY, POOL, Special, index_in, last_address, repeat_count
+from emu.cpu.records import BUS, CACHE_STALL, FETCHED, ITERATION, KIND, RECORD_SIZE, TLB_STALL, WHERE, add_record
 from emu.cpu.state import Note, State, note
 from emu.native import call_open, call_part, compiled, inlined, load8, load16, load32, load64, store32
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emu.cpu import account, addresses
+from emu.cpu import account, program, records
 from emu.cpu.block_store import BlockStore
 from emu.cpu.describe import Describe, Describer, describe_unit
 from emu.cpu.state import State
@@ -49,13 +49,13 @@ class Costs:
         from emu.cpu import hits, modelled  # compiled only if they are needed
 
         self.model = TimingModel(profile)
-        self._records = np.zeros((addresses.RECORDS + 1) * addresses.RECORD_SIZE, np.uint8)
-        self._temporaries = np.zeros(addresses.TEMPORARIES, np.uint64)
-        self._kept = np.zeros(addresses.RECORDS * addresses.KEPT_ENTRY, np.uint8)
+        self._records = np.zeros((records.RECORDS + 1) * records.RECORD_SIZE, np.uint8)
+        self._temporaries = np.zeros(program.TEMPORARIES, np.uint64)
+        self._kept = np.zeros(records.RECORDS * records.KEPT_ENTRY, np.uint8)
         state.model = self.model.address
         state.records = self._records.ctypes.data
         state.temporaries = self._temporaries.ctypes.data
-        self._later = np.zeros(4 * addresses.RECORDS * hits.LATER_ENTRY, np.uint8)
+        self._later = np.zeros(4 * records.RECORDS * hits.LATER_ENTRY, np.uint8)
         state.kept = self._kept.ctypes.data
         state.later = self._later.ctypes.data
         for function in ("open_block", "charge_part", "touch", "flush_model"):

@@ -11,11 +11,11 @@ from itertools import chain
 
 import numpy as np
 
-from emu.cpu.addresses import pack
 from emu.cpu.block_store import BlockStore, Plan
 from emu.cpu.blocks import Description
 from emu.cpu.derivation import Access, Op, Step, Value
 from emu.cpu.effects import derive
+from emu.cpu.program import pack
 from emu.cpu.state import State
 from emu.decoding import Instruction, decode, decode_detail, pad
 from emu.timing.model import TimingModel

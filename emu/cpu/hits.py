@@ -8,13 +8,14 @@ are noted and moved once it is known that the whole block hits.
 
 from __future__ import annotations
 
-from emu.cpu.addresses import (
+from emu.cpu.addresses import calculate, keep
+from emu.cpu.derivation import BY_STACK, Op
+from emu.cpu.layout import CR0, CR3, HF_CPL, HF_SS32, HFLAGS
+from emu.cpu.paging import PAGE_MASK
+from emu.cpu.program import (
     ACCESS,
-    ACCESS_WRITE,
-    CODE_FRAME,
     DISP,
     MASK,
-    NOT_KEPT,
     OP_BIT_SCAN,
     OP_FETCH,
     OP_KEEP,
@@ -26,14 +27,8 @@ from emu.cpu.addresses import (
     SIZE,
     STEP_SIZE,
     VALUE_BASE,
-    calculate,
-    keep,
-    kept_value,
-    value_at,
 )
-from emu.cpu.derivation import BY_STACK, Op
-from emu.cpu.layout import CR0, CR3, HF_CPL, HF_SS32, HFLAGS
-from emu.cpu.paging import PAGE_MASK
+from emu.cpu.records import ACCESS_WRITE, CODE_FRAME, NOT_KEPT, kept_value, value_at
 from emu.cpu.state import State
 from emu.cpu.x86 import CR0_PG, PDE_PS, PTE_D, PTE_P, PTE_U, PTE_W
 from emu.native import compiled, inlined, load8, load32, load64, store64

@@ -7,7 +7,6 @@ from typing import Any
 from numba import types
 
 from emu.cpu.account import arm, stop
-from emu.cpu.addresses import BUS
 from emu.cpu.blocks import COUNT, KEY, POOL, index_in
 from emu.cpu.charging import PART, add_charge, cycle_at, rewind
 from emu.cpu.delivery import CS, ESP, FAULT, SOFTWARE, SS, TRAP, deliver, set_segment
@@ -24,6 +23,7 @@ from emu.cpu.layout import (
     SYSENTER_EIP,
     SYSENTER_ESP,
 )
+from emu.cpu.records import BUS
 from emu.cpu.state import Bus, Crossing, Examine, Note, State, Stop, bus_price, note, record
 from emu.cpu.x86 import (
     DESC_A,

@@ -12,29 +12,7 @@ from typing import Any
 
 from numba import types
 
-from emu.cpu.addresses import (
-    CACHE_STALL,
-    EMPTY,
-    FETCHED,
-    GLOBAL,
-    ITERATION,
-    KIND,
-    LARGE,
-    LENGTH,
-    LINEAR,
-    PAGE_BITS,
-    PAGE_KIND,
-    PHYSICAL,
-    READ,
-    RECORD_SIZE,
-    RECORDS,
-    TLB_STALL,
-    UNTRANSLATED,
-    WHERE,
-    WHOLE,
-    WRITE,
-    derive,
-)
+from emu.cpu.addresses import derive
 from emu.cpu.blocks import (
     CODE16,
     COST,
@@ -61,6 +39,28 @@ from emu.cpu.charging import add_charge, cost_before, set_start
 from emu.cpu.hits import hits
 from emu.cpu.layout import CR0, CR4, HF_CPL, HF_CS32, HFLAGS
 from emu.cpu.paging import PAGE_MASK, directory_entry, find, table_entry
+from emu.cpu.records import (
+    CACHE_STALL,
+    EMPTY,
+    FETCHED,
+    GLOBAL,
+    ITERATION,
+    KIND,
+    LARGE,
+    LENGTH,
+    LINEAR,
+    PAGE_BITS,
+    PAGE_KIND,
+    PHYSICAL,
+    READ,
+    RECORD_SIZE,
+    RECORDS,
+    TLB_STALL,
+    UNTRANSLATED,
+    WHERE,
+    WHOLE,
+    WRITE,
+)
 from emu.cpu.state import State, record
 from emu.cpu.x86 import CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE
 from emu.native import (

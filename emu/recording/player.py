@@ -12,24 +12,13 @@ from typing import Any
 import numpy as np
 from numba import carray, types
 
-from emu.cpu.addresses import (
-    BUS,
-    CACHE_STALL,
-    KIND,
-    LENGTH,
-    LINEAR,
-    RECORD_SIZE,
-    RECORDS,
-    TRANSITION,
-    WHERE,
-    add_record,
-)
-from emu.cpu.addresses import FETCHED as FETCHED_RECORD
 from emu.cpu.blocks import COUNT, KEY, POOL, slot_of
 from emu.cpu.charging import PART, add_charge, rewind, set_start
 from emu.cpu.delivery import charge_transition
 from emu.cpu.layout import CR3
 from emu.cpu.modelled import settle, simulate
+from emu.cpu.records import BUS, CACHE_STALL, KIND, LENGTH, LINEAR, RECORD_SIZE, RECORDS, TRANSITION, WHERE, add_record
+from emu.cpu.records import FETCHED as FETCHED_RECORD
 from emu.cpu.state import DTYPE as STATE
 from emu.cpu.state import State, bus_price, transition_price
 from emu.native import (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emu.counters import CAUSES, EVENTS, Counters
-from emu.cpu import addresses
+from emu.cpu import program
 from emu.cpu.blocks import CODE16, NO_SPIN, SIZE_SHIFT, BlockTable, Description
 from emu.cpu.costs import Costs
 from emu.cpu.derivation import Op
@@ -30,8 +30,8 @@ _HEAD = struct.Struct("<IIHH")          # of a block: see `tap`
 _FRAME = 32                             # where the frame stands in a key
 _FRAMES = (1 << 18) - 1                 # ... and how many there are
 _STEP = np.dtype({"names": ["op", "at", "size", "offset"], "formats": ["<u2", "<u2", "<u2", "<i4"],
-                  "offsets": [addresses.OP, addresses.AT, addresses.SIZE, addresses.DISP],
-                  "itemsize": addresses.STEP_SIZE})
+                  "offsets": [program.OP, program.AT, program.SIZE, program.DISP],
+                  "itemsize": program.STEP_SIZE})
 
 
 @dataclass(frozen=True)

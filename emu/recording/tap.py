@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 from numba import carray, types
 
-from emu.cpu.addresses import (
+from emu.cpu.blocks import CODE16, COUNT, ENTRY_SIZE, KEY, POOL, SIZE_SHIFT, STRING, Flush
+from emu.cpu.layout import CR3, HF_CPL, HFLAGS
+from emu.cpu.paging import PAGE_MASK, directory_entry, find, read_physical32
+from emu.cpu.records import (
     FETCHED,
     KIND,
     LENGTH,
@@ -26,9 +29,6 @@ from emu.cpu.addresses import (
     WHERE,
     WRITE,
 )
-from emu.cpu.blocks import CODE16, COUNT, ENTRY_SIZE, KEY, POOL, SIZE_SHIFT, STRING, Flush
-from emu.cpu.layout import CR3, HF_CPL, HFLAGS
-from emu.cpu.paging import PAGE_MASK, directory_entry, find, read_physical32
 from emu.cpu.state import Note, State, record
 from emu.native import (
     call_attend,

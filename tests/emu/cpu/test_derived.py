@@ -10,7 +10,7 @@ from cutting import difference, state
 from machine_code import DATA, BareMachine
 from unicorn import unicorn_const as uc
 
-from emu.cpu.addresses import READ, WRITE
+from emu.cpu.records import READ, WRITE
 from emu.machine import Machine
 from emu.timing.profile import profiles
 
