@@ -26,7 +26,7 @@ I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 
 SOURCES = (                 # every file with native code, and what it takes constants from
     "native", "timing/model", "timing/associative", "timing/hierarchy", "timing/translations", "timing/branches",
-    "cpu/state", "cpu/layout", "cpu/paging", "cpu/delivery", "cpu/blocks", "cpu/derivation", "cpu/records",
+    "cpu/state", "cpu/layout", "cpu/x86", "cpu/paging", "cpu/delivery", "cpu/blocks", "cpu/derivation", "cpu/records",
     "cpu/program", "cpu/far_accesses", "cpu/addresses", "cpu/hits", "cpu/charging", "cpu/spinning", "cpu/account",
     "cpu/modelled", "cpu/hooks", "cpu/runner", "recording/events", "recording/tap", "recording/player")
 
