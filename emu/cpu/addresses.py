@@ -10,7 +10,7 @@ from emu.cpu.delivery import descriptor_address
 from emu.cpu.derivation import BY_STACK, Marks
 from emu.cpu.far_accesses import far_transfer, read_descriptor
 from emu.cpu.layout import CR0, CR3, EFLAGS, HF_CPL, HF_SS32, HFLAGS
-from emu.cpu.paging import PAGE_MASK, find
+from emu.cpu.paging import NOT_PAGED, PAGE_MASK, RIGHTS, find
 from emu.cpu.program import (
     ACCESS,
     AT,
@@ -54,6 +54,7 @@ from emu.cpu.program import (
 from emu.cpu.records import (
     ACCESS_READ,
     ACCESS_WRITE,
+    CODE_FRAME,
     EMPTY,
     FETCHED,
     KEPT_ENTRY,
@@ -64,14 +65,16 @@ from emu.cpu.records import (
     PAGE_BITS,
     READ,
     WHOLE,
+    WRITE,
     add_access,
     add_record,
     value_at,
 )
 from emu.cpu.state import State
-from emu.cpu.x86 import CR0_EM, CR0_PG, CR0_TS, DESC_A, DESC_S, IOPL_SHIFT, PTE_P, PTE_U
+from emu.cpu.x86 import CR0_EM, CR0_PG, CR0_TS, DESC_A, DESC_S, IOPL_SHIFT, PTE_D, PTE_P, PTE_U, PTE_W
 from emu.native import compiled, load8, load16, load32, load64, store64
 
+FREE = RIGHTS | NOT_PAGED     # of a translation while paging is off
 BUSY, ACCESSED = int(Marks.BUSY), int(Marks.ACCESSED)
 
 
@@ -157,7 +160,8 @@ def derive(s: State, step: int, start: int) -> None:
     s.derived_cut = 0
     s.split_at = WHOLE
     s.remap_frame = -1
-    plain = load32(s.env + CR0) & CR0_PG and s.tlb_cr3 == load32(s.env + CR3)
+    paged = load32(s.env + CR0) & CR0_PG
+    fresh = s.tlb_cr3 == load32(s.env + CR3)
     rights = PTE_P | PTE_U if user else PTE_P
     while True:
         op = load16(step + OP)
@@ -180,12 +184,18 @@ def derive(s: State, step: int, start: int) -> None:
                 s.flush_page = linear
                 step += STEP_SIZE
                 continue
-            word = load64(s.tlb + (linear >> 12) * 8)
+            need = rights | PTE_W | PTE_D if access & ACCESS_WRITE else rights
+            word = load64(s.tlb + (linear >> 12) * 8) if paged else linear & PAGE_MASK & s.a20_mask | FREE
             physical = word & PAGE_MASK | linear & 0xFFF
-            if plain and access == ACCESS_READ and word >> 32 == s.epoch and word & rights == rights \
-                    and (linear & 0xFFF) + size <= 0x1000 and physical < s.ram_size:
+            if ((not paged or (fresh and word >> 32 == s.epoch)) and word & need == need
+                    and (linear & 0xFFF) + size <= 0x1000
+                    and physical < s.ram_size
+                    and not (access & ACCESS_WRITE and load8(s.frames + (physical >> 12)) & CODE_FRAME)):
                 failed = 0                              # what `add_access` would find, without the calls
-                add_record(s, at, READ, linear, physical, size, (word & PAGE_BITS) >> 7)
+                if access & ACCESS_READ:
+                    add_record(s, at, READ, linear, physical, size, (word & PAGE_BITS) >> 7)
+                if access & ACCESS_WRITE:
+                    add_record(s, at, WRITE, linear, physical, size, (word & PAGE_BITS) >> 7)
             else:
                 failed = add_access(s, at, access, linear, size, user)
             if failed:

@@ -77,7 +77,8 @@ FAULT, TRAP, SOFTWARE, EXTERNAL = range(4)     # what an event is: decides RF in
 ES, CS, SS, DS, FS, GS = (SEGMENTS + SEGMENT_SIZE * int(segment) for segment in Segment)
 ESP = 8 * int(Register.ESP)
 DF, TS, NP, SF, GP, PF = (int(getattr(Vector, name)) for name in ("DF", "TS", "NP", "SS", "GP", "PF"))
-REAL, DELIVERED = int(Mode.REAL), int(Note.DELIVERED)
+REAL = int(Mode.REAL)
+DELIVERED, BITMAP = int(Note.DELIVERED), int(Note.BITMAP)
 TRIPLE_FAULT, TASK_GATE, UNSUPPORTED = int(Stop.TRIPLE_FAULT), int(Stop.TASK_GATE), int(Stop.UNSUPPORTED)
 
 
@@ -297,6 +298,15 @@ def charge_transition(s: State, kind: int, inner: int) -> None:
         s.bus_cycles += s.bus_inta
     elif kind != SOFTWARE:
         cost += s.cost_exception
+    s.cycles += cost
+    s.transition_cycles += cost
+
+
+@compiled
+def charge_bitmap(s: State, write: int) -> None:
+    """Charge a port access for having asked the I/O permission bitmap."""
+    note(s, BITMAP, write, 0)
+    cost = s.cost_out_bitmap if write else s.cost_in_bitmap
     s.cycles += cost
     s.transition_cycles += cost
 

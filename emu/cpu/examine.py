@@ -56,6 +56,7 @@ for _width, _mode in ((32, capstone.CS_MODE_32), (16, capstone.CS_MODE_16)):
 
 _exception, _probe, _read_system = runner.exception.ctypes, runner.probe.ctypes, runner.read_system.ctypes
 _step_allowed, _pass_over, _begin_part = runner.step_allowed.ctypes, runner.pass_over.ctypes, runner.begin_part.ctypes
+_ask_bitmap = runner.ask_bitmap.ctypes
 
 
 def look(cpu: Cpu, what: Examine) -> Stop:
@@ -82,9 +83,7 @@ def look(cpu: Cpu, what: Examine) -> Stop:
             return _page_fault(cpu)
         if not allowed:
             return Stop(_exception(user, Vector.GP, 0, FAULT))
-        cost = state.cost_in_bitmap if _mnemonic(instruction).startswith("in") else state.cost_out_bitmap
-        state.cycles += cost
-        state.transition_cycles += cost
+        _ask_bitmap(user, 0 if _mnemonic(instruction).startswith("in") else 1)
     if what == Examine.MSR:
         return _model_specific_register(cpu, user, instruction)
     if what == Examine.FAR_TRANSFER and not _stack_allowed(cpu, user, instruction):

@@ -18,6 +18,7 @@ from emu.cpu.program import (
     MASK,
     OP_BIT_SCAN,
     OP_FETCH,
+    OP_IF_COUNT,
     OP_KEEP,
     OP_LOAD,
     RESULT,
@@ -203,6 +204,10 @@ def hits(s: State, m: Model, step: int, start: int) -> bool:
                 return False
         elif op == OP_END:
             break
+        elif op == OP_IF_COUNT:
+            s.repeat_left = load32(load64(step + VALUE_BASE)) + load32(step + DISP) & 0xFFFFFFFF
+            if not s.repeat_left:
+                break
         elif op > OP_KEEP and op <= OP_BIT_SCAN:
             store64(load64(step + RESULT), calculate(step) & 0xFFFFFFFF)
         else:

@@ -17,9 +17,11 @@ from emu.cpu.blocks import (
     CODE16,
     COST,
     COUNT,
+    COUNT16,
     ENDS,
     ENTRIES,
     ENTRY_SIZE,
+    FLAGS,
     HASH,
     KEY,
     LAST,
@@ -34,10 +36,11 @@ from emu.cpu.blocks import (
     UOPS,
     WORST,
     Flush,
+    repeat_count,
 )
-from emu.cpu.charging import add_charge, cost_before, set_start
+from emu.cpu.charging import REPEAT, add_charge, cost_before, set_start
 from emu.cpu.hits import hits
-from emu.cpu.layout import CR0, CR4, HF_CPL, HF_CS32, HFLAGS
+from emu.cpu.layout import CR0, CR4, HF_CPL, HF_CS32, HF_INHIBIT_IRQ, HFLAGS
 from emu.cpu.paging import PAGE_MASK, directory_entry, find, table_entry
 from emu.cpu.records import (
     CACHE_STALL,
@@ -158,18 +161,43 @@ def simulate(s: State, m: Model, at: int, now: int) -> int:
 @compiled
 def charge_iteration(s: State, slot: int, index: int) -> None:
     """Charge what REP costs before its first iteration, or an iteration."""
-    costs = s.string_costs + load16(slot + STRING) * STRING_ENTRY
-    size = load16(slot + STRING_SIZE)
-    each = load64(costs + BYTE + size * 8)
     stall = 0
     if s.repeating < 0:
         s.repeat_index = 0
-        stall = load64(costs + SETUP)
+        stall = load64(s.string_costs + load16(slot + STRING) * STRING_ENTRY + SETUP)
     if s.repeat_left:
-        stall += each * (s.repeat_index + 1) // HUNDREDTHS - each * s.repeat_index // HUNDREDTHS
-        s.repeat_index += 1
+        stall += price_iteration(s, slot)
     if stall:
         add_charge(s, index, ITERATION, stall)
+
+
+@compiled
+def price_iteration(s: State, slot: int) -> int:
+    """The cycles of the next iteration: whole ones, so that all together make what the profile says."""
+    costs = s.string_costs + load16(slot + STRING) * STRING_ENTRY
+    each = load64(costs + BYTE + load16(slot + STRING_SIZE) * 8)
+    s.repeat_index += 1
+    return each * s.repeat_index // HUNDREDTHS - each * (s.repeat_index - 1) // HUNDREDTHS
+
+
+@compiled
+def iterates_at_price(s: State, m: Model, slot: int, pc: int) -> bool:
+    """Charge one more iteration of REP if nothing is due and all of it hits: what `look_closer` would do."""
+    if (s.intr or s.reason or s.stepping or s.flush_tlb or s.step_allow or s.recording or s.stream
+            or load16(slot + FLAGS) & ~(REPEAT | COUNT16) or s.cycles + load32(slot + WORST) >= s.event_deadline):
+        return False
+    if not repeat_count(s, slot) or not hits(s, m, s.programs + load32(slot + PROGRAM), pc):
+        s.last_page = s.last_code_page = -1
+        return False
+    store32(s.env + HFLAGS, load32(s.env + HFLAGS) & ~HF_INHIBIT_IRQ)      # the shadow of STI is over
+    cycles = s.cycles
+    charge_price(s, m, slot, 1)
+    s.instructions -= 1
+    set_start(s, slot, cycles, s.instructions)
+    s.cycles += price_iteration(s, slot)
+    s.repeat_count = repeat_count(s, slot)
+    s.passed = s.resumed = -1
+    return True
 
 
 @inlined
@@ -313,6 +341,8 @@ def on_block_modelled(handle: Any, address: int, size: int, user: Any) -> None:
             s.opened = 0
             call_part(s.charge_part, s.self, slot, 0, counts)
             return
+    elif s.repeating == pc and load64(slot) == key and counts & 0xFFFF == 1 and iterates_at_price(s, m, slot, pc):
+        return
     call_attend(s.attend, s.self, pc, types.int64(size), key)
 
 

@@ -9,7 +9,7 @@ from numba import types
 from emu.cpu.account import arm, charge_until_due, what_is_due
 from emu.cpu.blocks import COUNT, KEY, index_in, slot_of
 from emu.cpu.charging import PART, charge, rewind, started
-from emu.cpu.delivery import CS, DS, ES, FAULT, FS, GS, SS, deliver, set_segment
+from emu.cpu.delivery import CS, DS, ES, FAULT, FS, GS, SS, charge_bitmap, deliver, set_segment
 from emu.cpu.hooks import FLAT_CODE, FLAT_DATA, PCI_READ, charge_bus, linear_eip
 from emu.cpu.layout import CFLAGS_NEXT_TB, CR2, EIP
 from emu.cpu.paging import (
@@ -180,6 +180,12 @@ def wait_for_bus(user: Any, write: int) -> None:
     """The instruction at EIP has accessed a device in memory."""
     s = record(user)
     charge_bus(s, PCI_READ + write)
+
+
+@callback(types.void(types.voidptr, types.int64))
+def ask_bitmap(user: Any, write: int) -> None:
+    """The I/O permission bitmap has allowed the instruction at EIP."""
+    charge_bitmap(record(user), write)
 
 
 @callback(types.void(types.voidptr))

@@ -87,6 +87,7 @@ class Note(IntEnum):
     REWOUND = 1             # the running block was left at an instruction; how many of it had been charged
     BUS = 2                 # Bus; the instruction that accessed a device
     DELIVERED = 3           # an event of this kind (see `delivery`); 1 if to an inner ring
+    BITMAP = 4              # the I/O permission bitmap was asked about a port: 1 for OUT; 0
 
 
 class Bus(IntEnum):

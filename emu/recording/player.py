@@ -14,7 +14,7 @@ from numba import carray, types
 
 from emu.cpu.blocks import COUNT, KEY, POOL, slot_of
 from emu.cpu.charging import PART, add_charge, rewind, set_start
-from emu.cpu.delivery import charge_transition
+from emu.cpu.delivery import charge_bitmap, charge_transition
 from emu.cpu.layout import CR3
 from emu.cpu.modelled import settle, simulate
 from emu.cpu.records import BUS, CACHE_STALL, KIND, LENGTH, LINEAR, RECORD_SIZE, RECORDS, TRANSITION, WHERE, add_record
@@ -40,7 +40,7 @@ from emu.timing.model import model_at
 OPENED, CHARGED, ACCESSED, TOUCHED = events.OPENED, events.CHARGED, events.ACCESSED, events.TOUCHED
 SETTLED, FLUSHED, DELIVERED, ON_BUS = events.SETTLED, events.FLUSHED, events.DELIVERED, events.ON_BUS
 REWOUND, IDLE, DIRECTORY, ENTRY = events.REWOUND, events.IDLE, events.DIRECTORY, events.ENTRY
-CODE_PAGE, LONG = events.CODE_PAGE, events.LONG
+CODE_PAGE, LONG, BITMAP = events.CODE_PAGE, events.LONG, events.BITMAP
 FIRST, COUNTED = events.FIRST, events.COUNTED
 TRANSITIONS, BUSES, FLUSHES, INSTRUCTIONS = 8, 4, 3, 512    # how many there are; of a block at most
 DONE, DAMAGED = 0, -1               # what `play` returns, or the number of the block that it must know first
@@ -216,6 +216,8 @@ def play_rare(s: State, p: Player, kind: int, word: int, place: int) -> int:
         charge_transition(s, word >> 4 & 0xF, word >> 8 & 1)
     elif kind == ON_BUS:
         return access_bus(s, word)
+    elif kind == BITMAP:
+        charge_bitmap(s, word >> 4 & 1)
     elif kind == REWOUND:
         return leave(s, p, word)
     elif kind == IDLE:

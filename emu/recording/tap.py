@@ -54,9 +54,10 @@ from emu.timing.model import model_at
 
 OPENED, CHARGED, ACCESSED, TOUCHED = events.OPENED, events.CHARGED, events.ACCESSED, events.TOUCHED
 SETTLED, FLUSHED, DELIVERED, ON_BUS = events.SETTLED, events.FLUSHED, events.DELIVERED, events.ON_BUS
+BITMAP = events.BITMAP
 REWOUND, DIRECTORY, ENTRY, CODE_PAGE = events.REWOUND, events.DIRECTORY, events.ENTRY, events.CODE_PAGE
 FIRST, COUNTED = events.FIRST, events.COUNTED
-NOTED_REWOUND, NOTED_BUS = int(Note.REWOUND), int(Note.BUS)
+NOTED_REWOUND, NOTED_BUS, NOTED_BITMAP = int(Note.REWOUND), int(Note.BUS), int(Note.BITMAP)
 FLUSH_MODE = int(Flush.MODE)
 
 WORDS = 1 << 20             # room for events
@@ -286,6 +287,8 @@ def hear(user: Any, what: int, first: int, second: int) -> int:
         append(t, REWOUND | first << 4 | second << 16)
     elif what == NOTED_BUS:
         append(t, ON_BUS | first << 4 | second << 16)
+    elif what == NOTED_BITMAP:
+        append(t, BITMAP | first << 4)
     else:
         append(t, DELIVERED | first << 4 | second << 8)
     return 0
