@@ -18,7 +18,7 @@ from emu.decoding import decode
 from emu.machine import Machine
 from emu.result import Reason
 from loader.boot import recognise
-from tools.bench import disk, emulators, gates, idle, kernel, mix, model, rig
+from tools.bench import disk, emulators, gates, idle, kernel, mix, model, rig, streams
 from tools.bench.emulators import BOCHS, EXIT_CODE, QEMU, Emulator, Failed
 from tools.bench.gates import Entry
 from tools.bench.makeup import Makeup, accesses_memory
@@ -68,6 +68,13 @@ def test_forty_of_a_hundred_instructions_of_the_mix_access_memory_and_a_block_ha
     makeup = Race(mix.source()).bare.makeup()
     assert makeup.memory_share == pytest.approx(0.40, abs=0.01)
     assert makeup.block_length == pytest.approx(6, abs=0.5)
+
+
+@pytest.mark.parametrize("length", streams.LENGTHS)
+def test_a_stream_is_one_block_of_which_forty_of_a_hundred_instructions_access_memory(length: int) -> None:
+    makeup = Race(streams.source(length)).bare.makeup()
+    assert makeup.memory_share == pytest.approx(0.4, abs=0.02)
+    assert makeup.block_length == pytest.approx(length, abs=0.1)
 
 
 def test_one_in_four_keys_of_the_mix_is_not_found() -> None:

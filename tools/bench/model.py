@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emu.machine import Machine
-from tools.bench import boot, emulators, gates, idle, kernel, mix
+from tools.bench import boot, emulators, gates, idle, kernel, mix, streams
 from tools.bench.emulators import BOCHS, QEMU, Emulator, Failed
 from tools.bench.gates import Entry
 from tools.bench.rig import PROFILE as UNIT
@@ -33,6 +33,7 @@ def measure(quick: bool) -> Group:
                _boot(quick)]
     more = {"memory_share": makeup.memory_share, "block_length": makeup.block_length,
             "gate_ratio_to_unicorn": _path(gates.calling, Entry.GATE, quick),
+            "by_block_length": streams.ratios(PROFILE, quick),
             "cold_block_us": cold_block(race, quick) * 1e6,
             "idle": idle.idle(PROFILE, quick), "busy": idle.busy(PROFILE, quick)}
     return Group("model", f"under {PROFILE}: a mix of which 40 % of the instructions access memory; a system call and "
