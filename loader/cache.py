@@ -74,8 +74,8 @@ def put(key: str, data: bytes, inputs: Iterable[Path], started: int) -> None:
         listed = json.dumps({str(path): _fingerprint(path) for path in paths})
         rest = listed.encode() + b"\n" + data
         place.mkdir(parents=True, exist_ok=True)
-        _replace(place / key, hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
-        _prune(place)
+        replace_whole(place / key, hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
+        prune(place, KEPT)
 
 
 def now() -> int:
@@ -83,7 +83,7 @@ def now() -> int:
     return time.time_ns()
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace_whole(path: Path, data: bytes) -> None:
     """Write a file so that it appears whole or not at all. Raises OSError."""
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".")
     try:
@@ -96,10 +96,10 @@ def _replace(path: Path, data: bytes) -> None:
         raise
 
 
-def _prune(place: Path) -> None:
-    """Delete the oldest entries beyond KEPT."""
+def prune(place: Path, kept: int) -> None:
+    """Delete the oldest files of a folder beyond `kept`. Raises OSError, also if another process was quicker."""
     entries = sorted(place.iterdir(), key=lambda entry: entry.stat().st_mtime_ns)
-    for entry in entries[:-KEPT]:
+    for entry in entries[:-kept]:
         entry.unlink()
 
 

@@ -1,11 +1,11 @@
 """The block hook: charges a block to the clock, or stops in front of what must happen first.
 
-Unicorn calls it before every block. Under a `unit` profile a plain block costs a table look-up and five stores (under a
-timing model the hook is in `modelled`). What needs attention (a deadline inside the block, a pending
-interrupt, an instruction to look at) goes through `look_closer`, which may stop the run at the start of the block, with
-EIP there and nothing executed, or ask for a part of the block only: `SPLIT`. The rest of a block that was split for
-somebody's sake (a limit, a breakpoint, an event that interrupts nothing) is charged as the rest of that block, so that
-it costs what it would have cost in one.
+Unicorn calls it before every block. Under a `unit` profile a plain block is a table look-up and three stores (under a
+timing model the hook is in `modelled`). What needs attention (a deadline inside the block, a pending interrupt, an
+instruction to look at) goes through `look_closer`, which may stop the run at the start of the block, with EIP there and
+nothing executed, or ask for a part of the block only: `SPLIT`. The rest of a block that was split for somebody's sake
+(a limit, a breakpoint, an event that interrupts nothing) is charged as the rest of that block, so that it costs what it
+would have cost in one.
 """
 
 from __future__ import annotations

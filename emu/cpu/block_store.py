@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
@@ -30,6 +28,7 @@ from emu.cpu.derivation import Op, Step, Value
 from emu.decoding import Instruction
 from emu.timing.pricing import Price
 from emu.timing.profile import Profile
+from loader.cache import prune, replace_whole
 
 VERSION = 1                 # of the format
 MOST_BLOCKS = 1 << 14       # in a file and in memory: a guest may go on making new code
@@ -77,8 +76,8 @@ class BlockStore:
         plans = self._plans | _read(self._path)
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(self._path, _pack(self._path.name, dict(islice(plans.items(), MOST_BLOCKS))))
-            _prune(self._path.parent)
+            replace_whole(self._path, _pack(self._path.name, dict(islice(plans.items(), MOST_BLOCKS))))
+            prune(self._path.parent, MOST_FILES)
 
 
 def path_of(profile: Profile, image: str) -> Path:
@@ -150,23 +149,3 @@ def _read(path: Path) -> dict[str, str]:
         return {}
     lines = zlib.decompress(data).decode().splitlines()
     return {key: text for key, _, text in (line.partition(" ") for line in lines)}
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file so that it appears whole or not at all. Raises OSError."""
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(aside, path)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(aside)
-        raise
-
-
-def _prune(place: Path) -> None:
-    """Delete the oldest files beyond MOST_FILES. Raises OSError, also if another process was quicker."""
-    files = sorted(place.iterdir(), key=lambda file: file.stat().st_mtime_ns)
-    for file in files[:-MOST_FILES]:
-        file.unlink()

@@ -84,7 +84,6 @@ DIRECTION = 8               # base, and a register: DF as 1 or -1
 TEMPORARY = 16              # bases from here on: what the program computed
 ZERO = Value(NOTHING, 0)
 BY_STACK = 0                # mask of an address on the stack: as wide as SS says
-LINEAR = -1                 # segment of an address that has none
 
 
 class Step(NamedTuple):
@@ -97,7 +96,7 @@ class Step(NamedTuple):
     base: Value = ZERO
     scaled: Value = ZERO
     shift: int = 0
-    segment: int = DS                   # Segment, or LINEAR
+    segment: int = DS                   # Segment
     mask: int = 0xFFFFFFFF
     result: int = 0                     # base that it defines, 0 if none
     value: Value | None = None          # KEEP: what is stored, None if unknown
@@ -215,14 +214,13 @@ class Derivation:
             self.add(Step(op, self.at, size, access, address.base, address.scaled, address.shift, address.segment,
                           address.mask, value=value))
 
-    def load(self, address: Address | None, size: int, signed: bool = False) -> Value | None:
+    def load(self, address: Address | None, size: int) -> Value | None:
         """A read, and the value that it will find."""
         if address is None or size > 4:
             self.access(address, size, Access.READ)
             return None
-        value: Value | None = self.define(Step(Op.LOAD, self.at, size, Access.READ, address.base, address.scaled,
-                                               address.shift, address.segment, address.mask))
-        return self.compute(Op.SIGN_EXTEND, value, ZERO, 0, size) if signed and size < 4 else value
+        return self.define(Step(Op.LOAD, self.at, size, Access.READ, address.base, address.scaled, address.shift,
+                                address.segment, address.mask))
 
     def stack(self, offset: int = 0) -> Address | None:
         """The address `offset` bytes from the top of the stack."""

@@ -30,7 +30,6 @@ ACCESSES = {                # how many accesses to memory a step makes at most
 }
 _DATA = (Op.ACCESS, Op.LOAD, Op.KEEP)
 _READS, _WRITES = (Access.READ, Access.RMW), (Access.WRITE, Access.RMW)
-LINE_OF_MEMORY = 1 << 20    # cycles that writing all caches back may take
 
 
 def describe_unit(code: bytes, address: int, bits: int) -> Description:
@@ -110,7 +109,7 @@ class Describer:
             if step.op in (Op.RETURN_FAR, Op.CALL_FAR, Op.JUMP_FAR):
                 cycles += self._far
             if step.op == Op.EMPTY:
-                cycles += LINE_OF_MEMORY
+                cycles += model.worst_empty
         return cycles
 
 

@@ -335,7 +335,7 @@ def on_block_modelled(handle: Any, address: int, size: int, user: Any) -> None:
         if not s.stream and hits(s, m, s.programs + load32(slot + PROGRAM), pc):
             charge_price(s, m, slot, counts)
             return
-        s.last_page = s.last_code_page = -1                  # it may have noted what it did not do
+        s.last_page = s.last_code_page = -1             # it may have noted what it did not do
         call_open(s.open_block, s.self, slot, pc)
         if not s.derived_cut and s.split_at == WHOLE:
             s.opened = 0
@@ -344,5 +344,3 @@ def on_block_modelled(handle: Any, address: int, size: int, user: Any) -> None:
     elif s.repeating == pc and load64(slot) == key and counts & 0xFFFF == 1 and iterates_at_price(s, m, slot, pc):
         return
     call_attend(s.attend, s.self, pc, types.int64(size), key)
-
-

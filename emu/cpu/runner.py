@@ -29,7 +29,7 @@ from emu.native import call_emu_start, callback, compiled, load16, load32, load6
 PF = int(Vector.PF)
 SPLIT, HALT, EXAMINE, UNSUPPORTED, ENGINE, REMAP = (
     int(getattr(Stop, name)) for name in ["SPLIT", "HALT", "EXAMINE", "UNSUPPORTED", "ENGINE", "REMAP"])
-FILL_FAULT, FILL_PAE, FILL_CODE_IN_DEVICE = int(Fill.FAULT), int(Fill.PAE), int(Fill.CODE_IN_DEVICE)
+FILL_FAULT, FILL_PAE = int(Fill.FAULT), int(Fill.PAE)
 IMPLICIT_ACCESS, FETCH_ACROSS = int(Examine.IMPLICIT_ACCESS), int(Examine.FETCH_ACROSS)
 PAE, CODE_IN_DEVICE = int(Mode.PAE), int(Mode.CODE_IN_DEVICE)
 UC_ERR_EXCEPTION = 21

@@ -4,8 +4,8 @@ A spin is straight code that ends with a jump to its own start, stores nothing, 
 the same at each turn (`jmp $`, a poll of memory) or also counts one register to zero (LOOP, DEC and JNZ). Unicorn ends
 a block at PAUSE, so it may be several blocks; the last one is looked at. When a few turns have cost the same and left
 the timing model as it was, every further one will: until the next event, and for a counter until the last turns, the
-clock and the counters move as those turns would have moved them. What runs afterwards, runs. HLT needs no
-such care: a halted processor executes nothing (`Machine.run`).
+clock and the counters move as those turns would have moved them. What runs afterwards, runs. HLT needs no such care: a
+halted processor executes nothing (`Machine.run`).
 
 Why it is exact: nobody but an event can change memory or raise an interrupt, and each run of the processor ends with
 the next event; spins are told anew in each.
@@ -77,6 +77,8 @@ def _is_pure(instruction: Instruction) -> bool:
         return name not in ("jcxz", "jecxz")
     if name not in _PURE or " " in instruction.mnemonic or (name == "jmp" and operands[0].type != cs.X86_OP_IMM):
         return False
+    if name == "loop" and instruction.detail.addr_size != 4:
+        return False                        # counts CX, and leaves the rest of ECX alone
     if operands and operands[0].type == cs.X86_OP_MEM and name not in _READ_ONLY:
         return False
     return all(each.reg in _WIDE or _WIDTHS.get(each.reg, 0) for each in operands if each.type == cs.X86_OP_REG)
@@ -97,7 +99,7 @@ def _registers(instruction: Instruction, which: int) -> set[int]:
 def _counter(details: Sequence[Instruction]) -> Instruction | None:
     """The instruction that counts a register to zero: LOOP, or what sets the flags for a final JNZ."""
     if details[-1].name == "loop":
-        return details[-1]
+        return details[-1]                  # by ECX: see `_is_pure`
     if details[-1].name != "jne" or len(details) < 2:
         return None
     before: Any = details[-2]

@@ -80,7 +80,7 @@ def floating(d: Derivation, instruction: Instruction, operands: list[Any]) -> No
         if operand.type == MEMORY:
             stores = instruction.name.startswith(_FLOATING_STORES)
             d.access(d.address(operand, instruction), size or operand.size, WRITE if stores else READ)
-    if "ax" in instruction.operands:
+    if instruction.operands == "ax":
         d.set(EAX, None)
 _STATE_SIZES = {"fnsave": 108, "frstor": 108, "fnstenv": 28, "fldenv": 28, "fxsave": 512, "fxrstor": 512,
                 "fnstcw": 2, "fldcw": 2, "fnstsw": 2}

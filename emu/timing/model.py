@@ -262,6 +262,8 @@ class TimingModel:
         self.worst_access = 2 * (walk + line) + r.misaligned    # data: two pages, two lines, nothing found, buffer full
         self.worst_fetch = walk + line + r.decode * instructions    # a line of code
         self.worst_branch = max(r.mispredict, r.misfetch)
+        lines = sum((getattr(r, f"{name}_mask") + 1) * getattr(r, f"{name}_ways") for name in ("l1d", "l2"))
+        self.worst_empty = lines * r.linear_stall           # WBINVD, every line dirty
 
     def counters(self) -> dict[str, int]:
         """What has been counted since the model was made, by the names in COUNTERS."""

@@ -24,16 +24,14 @@ MEMORY = 16 << 20               # RAM, bytes
 LIMIT = 1_000_000               # instructions within which a loop comes round
 ROUNDING = 1.0                  # a block takes whole cycles
 LAYOUT = 0.08                   # the author of P6's figures saw them vary so much with the layout of the code
-SEGMENTS = 8 + 10               # cycles of reloading DS and ES there, in and out; the figures may include it or not
 
 DERIVED, MEASURED_THERE = Certainty.DERIVED, Certainty.MEASURED
 SECONDARY, UNVERIFIED = Certainty.SECONDARY, Certainty.UNVERIFIED
 
 
 def _varying(cycles: float, source: str) -> Published:
-    return Published((cycles - SEGMENTS) * (1 - LAYOUT), cycles * (1 + LAYOUT),
-                     f"{source}, {cycles:g}: 8 % by the layout of the code, perhaps with DS and ES reloaded",
-                     MEASURED_THERE)
+    return Published(cycles * (1 - LAYOUT), cycles * (1 + LAYOUT),
+                     f"{source}, {cycles:g}: 8 % by the layout of the code", MEASURED_THERE)
 
 
 CELERON, PIII_800 = "LKML id 25554437203: Celeron 366", "LKML id 25554437203: Pentium III 800"

@@ -35,6 +35,7 @@ LOOPS = {
     "poll between two PAUSEs": "poll: pause; mov ecx, [ebx]; pause; cmp ecx, 6; jne poll",
     "poll through a pointer": "mov [ebx + 8], ebx; poll: mov edx, [ebx + 8]; cmp dword ptr [edx], 9; jb poll",
     "LOOP": "mov ecx, 100000; spin: loop spin; mov edx, ecx; mov ecx, 7; more: loop more",
+    "LOOP by CX": "mov ecx, 0x50007; spin: .byte 0x67, 0xe2, 0xfd; mov edx, ecx; mov ecx, 40000; more: loop more",
     "DEC": "mov edx, 123457; spin: dec edx; jnz spin",
     "DEC and NOP": "mov edx, 54321; spin: nop; pause; dec edx; jnz spin; mov esi, edx",
     "SUB": "mov edx, 300000; spin: sub edx, 3; jnz spin",
@@ -103,6 +104,7 @@ def test_a_counter_is_a_register_and_a_step() -> None:
     "_a: rdtsc; cmp eax, ebx; jb _a",                   # waits for the clock
     "_a: in al, 0x61; test al, 16; jz _a",              # asks a device
     "_a: push eax; pop eax; jmp _a", "_a: call _a", "_a: xchg eax, [ebx]; test eax, eax; jnz _a",
+    "_a: .byte 0x67, 0xe2, 0xfd",                       # LOOP by CX
     "_a: lodsb; test al, al; jnz _a", "_a: adc eax, 0; jnz _a", "_a: lock dec dword ptr [ebx]; jnz _a"])
 def test_any_other_loop_is_none(source: str) -> None:
     assert kind(source) == NO_SPIN
