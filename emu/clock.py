@@ -54,6 +54,7 @@ class Clock:
         self.now = 0                                        # cycles since power-on
         self._queue: list[tuple[int, int, Event]] = []      # (cycle, serial, event), a heap
         self._serial = 0                                    # counts schedule calls: the order within a cycle
+        self._due = NEVER                                   # when the event that is running was due; else NEVER
         self.events: dict[str, Event] = {}                  # every event ever made, by name
 
     def event(self, name: str, action: Callable[[], None]) -> Event:
@@ -75,14 +76,21 @@ class Clock:
             heapq.heappop(queue)
         return queue[0][0] if queue else NEVER
 
+    @property
+    def moment(self) -> int:
+        """The cycle at which what a device is doing happens: `now`, which an event may run a little later than."""
+        return min(self.now, self._due)
+
     def run_due(self) -> None:
         """Run every event whose cycle is not after `now`, earliest first, those they schedule included."""
         queue = self._queue
         while queue and queue[0][0] <= self.now:
-            _, serial, event = heapq.heappop(queue)
+            cycle, serial, event = heapq.heappop(queue)
             if event._serial == serial:                     # else it was cancelled or scheduled anew
                 event.cancel()
+                self._due = cycle
                 event.action()
+        self._due = NEVER
 
     def advance(self, cycles: int) -> None:
         """Move time on by `cycles`, stopping at each event on the way: what a test without a CPU does."""

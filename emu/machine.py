@@ -6,7 +6,8 @@ processor execute up to the next event of the clock, runs what is due, and skips
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,7 @@ class Machine:
         self.console = bytearray()
         self.debug_console = bytearray()
         self.irqs = [0] * 16                                # interrupts accepted, by line
+        self.asserted = [0] * 16                            # the cycle at which each line last rose
         self.idle_cycles = 0
         self.on_idle: Callable[[int], None] | None = None    # called before idle cycles are skipped, with their number
         self._serial, self._debug, self._strict = serial, debug, strict
@@ -76,6 +78,8 @@ class Machine:
         clock, ports = self.clock, self.bus.ports
         self.pic = PicPair(Line("INTR", self._intr))
         irq = self.pic.irq
+        for line, wire in enumerate(irq):
+            wire.listeners.append(partial(self._line_changed, line))
         speaker = Line("OUT2")
         self.pit = Pit(clock, (irq[0], Line("OUT1"), speaker))
         self.system_control = SystemControl(clock, self.pit.gate[2], speaker)
@@ -132,8 +136,9 @@ class Machine:
     # Running
 
     def run(self, *, max_cycles: int | None = None, max_instructions: int | None = None,
-            until: int | str | None = None) -> Result:
-        """Run until the guest ends, a limit is reached or execution arrives at `until` (an address or a symbol).
+            until: int | str | Iterable[int | str] | None = None, vectors: Iterable[int] = ()) -> Result:
+        """Run until the guest ends, a limit is reached, execution arrives at `until` (addresses or symbols), or one of
+        the exceptions and interrupts in `vectors` has been delivered: it stops in front of its handler.
 
         Limits count from here, in cycles and instructions. Raises KeyError for an unknown symbol, and whatever a
         device raised.
@@ -141,7 +146,9 @@ class Machine:
         state, clock, cpu = self.cpu.state, self.clock, self.cpu
         last_cycle = NEVER if max_cycles is None else state.cycles + max_cycles
         limit = NEVER >> 1 if max_instructions is None else state.instructions + max_instructions
-        cpu.set_breakpoints([] if until is None else [self.address(until)])
+        places = [until] if isinstance(until, int | str) else until or ()
+        cpu.set_breakpoints(map(self.address, places))
+        cpu.set_vector_stops(vectors)
         state.resumed = cpu.linear_eip                      # a run begins with the instruction it stands before
         while True:
             now = clock.now = state.cycles
@@ -164,6 +171,8 @@ class Machine:
                 self._halted = True
             elif stop == Stop.BREAK:
                 return self._result(Reason.UNTIL, "")
+            elif stop == Stop.VECTOR:
+                return self._result(Reason.VECTOR, f"vector {state.vector}")
             elif stop == Stop.LIMIT:
                 return self._result(Reason.INSTRUCTIONS, f"{max_instructions} instructions have run")
             elif stop != Stop.PYTHON:
@@ -208,6 +217,7 @@ class Machine:
             return Reason.IDLE, f"HLT before {self.where()}, and no device has anything to come"
         wake = min(self.clock.deadline, last_cycle)
         self.idle_cycles += wake - state.cycles
+        self.cpu.note_idle(wake - state.cycles)
         if self.on_idle:
             self.on_idle(wake - state.cycles)
         state.cycles = wake
@@ -244,7 +254,13 @@ class Machine:
         self.clock.now = self.cpu.state.cycles
         vector, line = self.pic.acknowledge()
         self.irqs[line] += 1
+        state = self.cpu.state
+        state.irq_line, state.irq_waited = line, state.cycles - self.asserted[line]
         return vector
+
+    def _line_changed(self, line: int, level: int) -> None:
+        if level:
+            self.asserted[line] = self.clock.moment
 
     def _transmit(self, byte: int) -> None:
         self.console.append(byte)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -110,7 +110,7 @@ def boot(context: click.Context, image: str, cpu: str | None, mem: int, address:
                                     fast_forward=not no_fast_forward, serial=serial, debug=debug,
                                     **({} if epoch is None else {"epoch": epoch}))
 
-        limits = {"max_cycles": max_cycles, "max_instructions": max_instructions, "until": place}
+        limits: dict[str, Any] = {"max_cycles": max_cycles, "max_instructions": max_instructions, "until": place}
         if ranged:
             return run_range(make, ranged, begin, limits, as_json)
         machine = make(profile, to_serial, to_debug)
@@ -119,7 +119,7 @@ def boot(context: click.Context, image: str, cpu: str | None, mem: int, address:
         return _run(machine, limits, has_input=serial == "stdio", as_json=as_json)
 
 
-def _run(machine: Machine, limits: dict[str, int | None], has_input: bool, as_json: bool) -> int:
+def _run(machine: Machine, limits: dict[str, Any], has_input: bool, as_json: bool) -> int:
     """Run within `limits`, with standard input connected, and report the end: the exit code."""
     from tools import report, terminal
 

@@ -13,7 +13,7 @@ from unicorn import x86_const as uc_x86
 
 from emu.bus import Bus
 from emu.clock import Clock
-from emu.cpu import account, delivery, examine, hooks, paging, runner
+from emu.cpu import account, delivery, examine, hooks, paging, rings, runner
 from emu.cpu.blocks import SIZE_SHIFT, BlockTable
 from emu.cpu.costs import Costs
 from emu.cpu.delivery import EXTERNAL
@@ -66,6 +66,9 @@ class Cpu:
         state.self = ctypes.addressof(state)
         state.attend = account.attend.address
         state.deliver = delivery.deliver_event.address
+        state.note_block = rings.note_block.address
+        self._no_thread = np.zeros(1, np.int64)
+        state.no_thread = state.thread_at = self._no_thread.ctypes.data
         state.a20_mask = 0xFFFFFFFF
         state.passed = state.resumed = state.repeating = -1
         state.limit = state.event_deadline = NEVER
@@ -177,8 +180,26 @@ class Cpu:
     def set_breakpoints(self, addresses: Iterable[int]) -> None:
         """Stop (Stop.BREAK) in front of the instructions at these linear addresses, and at no others."""
         wanted = frozenset(addresses)
-        if wanted != self.blocks.breakpoints:
-            self.blocks.set_breakpoints(wanted)
+        if wanted != self.blocks.stops:
+            self.blocks.set_breakpoints(wanted, self.blocks.marks)
+
+    def set_marks(self, addresses: Iterable[int]) -> None:
+        """Write a mark into the ring of crossings, if there is one, whenever execution arrives at one of these."""
+        wanted = frozenset(addresses)
+        if wanted != self.blocks.marks:
+            self.blocks.set_breakpoints(self.blocks.stops, wanted)
+
+    def set_vector_stops(self, vectors: Iterable[int]) -> None:
+        """Stop (Stop.VECTOR) behind the delivery of these exceptions and interrupts, and of no others."""
+        words = [0] * len(self.state.stop_vectors)
+        for vector in vectors:
+            words[vector >> 5] |= 1 << (vector & 31)
+        self.state.stop_vectors[:] = words
+
+    def note_idle(self, cycles: int) -> None:
+        """So many cycles are about to be skipped, halted."""
+        if self.state.crossing_ring:
+            rings.note_idle.ctypes(self._user, cycles)
 
     def set_a20(self, level: int) -> None:
         """Drive A20M#: 0 makes physical address bit 20 read as zero."""

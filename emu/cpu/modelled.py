@@ -68,6 +68,7 @@ from emu.cpu.state import State, record
 from emu.cpu.x86 import CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE
 from emu.native import (
     call_attend,
+    call_note,
     call_open,
     call_part,
     callback,
@@ -332,6 +333,8 @@ def on_block_modelled(handle: Any, address: int, size: int, user: Any) -> None:
         settle(s, m, pc)
     if (load64(slot) == key and counts <= 0xFFFF and s.cycles + load32(slot + WORST) < s.deadline
             and s.instructions + counts < s.limit and mode & HF_CPL == s.ring):
+        if s.block_ring:
+            call_note(s.note_block, s.self, slot, pc, s.cycles, s.instructions)
         if not s.stream and hits(s, m, s.programs + load32(slot + PROGRAM), pc):
             charge_price(s, m, slot, counts)
             return
