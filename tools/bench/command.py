@@ -44,9 +44,10 @@ def bench(as_json: bool, quick: bool) -> None:
 
 def _groups() -> dict[str, Callable[[bool], Group]]:
     """What measures each group, in order."""
-    from tools.bench import boot, compute, crossings, interrupts, memory, model
+    from tools.bench import boot, compute, crossings, interrupts, memory, model, monitor
 
     return {"compute": compute.measure, "memory": memory.measure, "model": model.measure,
+            "monitor": monitor.measure,
             "int": crossings.measure_int, "sysenter": crossings.measure_sysenter, "irq": interrupts.measure,
             "boot": boot.measure}
 
