@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from emu.cpu import rings
 from emu.crossings import BLOCK, CROSSING, Kind
+from emu.monitor.frames import joined
 
 if TYPE_CHECKING:
     from emu.machine import Machine
@@ -29,7 +30,9 @@ Records = NDArray[Any]      # of CROSSING or BLOCK
 
 
 class Sink(Protocol):
-    """Where records go as they come. The arrays are the rings themselves: who wants to keep records copies them."""
+    """Where records go as they come, crossings before the blocks that ran behind them. The arrays are the rings
+    themselves: who wants to keep records copies them.
+    """
 
     def crossings(self, records: Records) -> None:
         """Take some crossings."""
@@ -49,16 +52,15 @@ class Kept:
 
     def crossings(self, records: Records) -> None:
         """Append some crossings."""
-        self._crossings.append(records.copy())
+        self._crossings.append(joined([records], CROSSING))
 
     def blocks(self, records: Records) -> None:
         """Append some blocks."""
-        self._blocks.append(records.copy())
+        self._blocks.append(joined([records], BLOCK))
 
     def all(self) -> tuple[Records, Records]:
         """(crossings, blocks), all of them."""
-        self._crossings = [np.concatenate([np.zeros(0, CROSSING), *self._crossings])]
-        self._blocks = [np.concatenate([np.zeros(0, BLOCK), *self._blocks])]
+        self._crossings, self._blocks = [joined(self._crossings, CROSSING)], [joined(self._blocks, BLOCK)]
         return self._crossings[0], self._blocks[0]
 
 
@@ -185,6 +187,10 @@ class Monitor:
         """A ring is full. Native code calls this, so `Machine.run` raises what goes wrong."""
         try:
             name = ("crossing", "block")[which]
+            if name == "block":                         # first what crossed before them: so parts of a trace are whole
+                state = self._machine.cpu.state
+                self._take("crossing", self._rings["crossing"][:state.crossing_next])
+                state.crossing_next = 0
             self._take(name, self._rings[name])
         except BaseException as error:
             self._machine.cpu.fail(error)

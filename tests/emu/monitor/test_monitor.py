@@ -187,6 +187,7 @@ def test_idle_time_is_written_as_long_as_it_is() -> None:
     machine, monitor = watched(sleeping())
     idle = monitor.crossings[monitor.crossings["kind"] == Kind.IDLE]
     assert int(idle["cost"].astype(np.int64).sum()) == machine.idle_cycles > CYCLES // 2
+    assert (idle["cycle"][1:] >= idle["cycle"][:-1] + idle["cost"][:-1]).all()
 
 
 def test_causes_of_the_whole_run_are_those_of_the_counters(preempt: Image) -> None:
