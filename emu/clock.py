@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 NEVER = (1 << 63) - 1     # a cycle that does not come: the deadline of an empty queue
 
@@ -91,6 +92,21 @@ class Clock:
                 self._due = cycle
                 event.action()
         self._due = NEVER
+
+    def save(self) -> dict[str, Any]:
+        """The cycle, and name and cycle of each event to come, in the order in which they will happen; for JSON."""
+        queue = sorted((cycle, serial, event.name) for cycle, serial, event in self._queue if event._serial == serial)
+        return {"now": self.now, "events": [[name, cycle] for cycle, _, name in queue]}
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Go back to what `save` returned; an event that this clock does not have is left out."""
+        self.now = saved["now"]
+        for event in self.events.values():
+            event.cancel()
+        self._queue.clear()
+        for name, cycle in saved["events"]:
+            if name in self.events:
+                self.events[name].schedule(cycle)
 
     def advance(self, cycles: int) -> None:
         """Move time on by `cycles`, stopping at each event on the way: what a test without a CPU does."""

@@ -25,14 +25,16 @@ from emu.devices.pic import PicPair
 from emu.devices.pit import Pit, SystemControl
 from emu.devices.rtc import EPOCH, Rtc
 from emu.devices.uart import Uart
+from emu.kept import Kept
 from emu.memory import Ram
 from emu.result import Reason, Result
+from emu.snapshot.snapshot import Snapshot, Snapshots
 from emu.timing.profile import Profile, load_profile
 
 if TYPE_CHECKING:
     from loader.image import Image
 
-SLICE = 100_000_000         # cycles without a look at Python's signals: a fraction of a second
+SLICE = 20_000_000          # cycles without a look at Python's signals: a fraction of a second
 
 MODES = {
     Mode.REAL: "an interrupt with protected mode off: set CR0.PE before enabling interrupts",
@@ -66,12 +68,14 @@ class Machine:
         self.asserted = [0] * 16                            # the cycle at which each line last rose
         self.idle_cycles = 0
         self.on_idle: Callable[[int], None] | None = None    # called before idle cycles are skipped, with their number
-        self._serial, self._debug, self._strict = serial, debug, strict
+        self.on_turn: Callable[[], None] | None = None       # called at each turn of `run`, a SLICE apart at most
+        self.serial, self.debug, self._strict = serial, debug, strict   # get each byte of output
         self._end: tuple[Reason, str, int | None] | None = None
-        self._halted = False
+        self.halted = False                                 # by HLT: waits for an interrupt
         self.cpu = Cpu(self.ram, self.bus, self.clock, self.profile, self._acknowledge)
         self.cpu.state.fast_forward = int(fast_forward)
         self._wire(epoch)
+        self._snapshots = Snapshots(self)
 
     def _wire(self, epoch: int) -> None:
         """The board: chips at their addresses, pins joined."""
@@ -89,6 +93,10 @@ class Machine:
         self.rtc.set_memory_size(self.ram.size)
         self.pci = PciBus()
         self.post = PostCode()
+        self.attached: dict[str, Kept] = {}                 # what is plugged in from outside: kept in snapshots, too
+        self.parts: dict[str, Kept] = {                     # what has state of its own, for snapshots
+            "pic": self.pic, "pit": self.pit, "system control": self.system_control, "keyboard": self.keyboard,
+            "uart": self.uart, "rtc": self.rtc, "pci": self.pci, "post": self.post}
         for start, length, device, name, width in (
                 (0x020, 2, self.pic.master, "pic1", 1),
                 (0x040, 4, self.pit, "pit", 1),
@@ -153,22 +161,24 @@ class Machine:
         while True:
             now = clock.now = state.cycles
             clock.run_due()
+            if self.on_turn:
+                self.on_turn()
             if self._end:
                 return self._result(*self._end)
             if now >= last_cycle:
                 return self._result(Reason.CYCLES, f"{max_cycles} cycles have passed")
-            if self._halted and not (state.intr and cpu.accepts_interrupts):
+            if self.halted and not (state.intr and cpu.accepts_interrupts):
                 ended = self._skip_idle(last_cycle)
                 if ended:
                     return self._result(*ended)
                 continue
-            self._halted = False
+            self.halted = False
             stop = cpu.run(min(last_cycle, now + SLICE), limit)
             if stop == Stop.EVENT:
                 continue
             clock.now = state.cycles
             if stop == Stop.HALT:
-                self._halted = True
+                self.halted = True
             elif stop == Stop.BREAK:
                 return self._result(Reason.UNTIL, "")
             elif stop == Stop.VECTOR:
@@ -185,6 +195,20 @@ class Machine:
     def stop(self) -> None:
         """From a callback of the machine: end the run before the next instruction; it can be resumed."""
         self._finish(Reason.STOPPED, "")
+
+    def snapshot(self) -> Snapshot:
+        """Everything that decides how the machine goes on, between two runs; pages of RAM that have not changed since
+        the last snapshot are shared with it. Nothing of the machine changes.
+        """
+        return self._snapshots.take()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Make the machine what it was, or what another one was that was built like it (image, profile, memory).
+
+        What is no state stays: callbacks, `strict`, breakpoints of a run. Raises SnapshotError (emu.snapshot) for one
+        that does not fit, in which case nothing has changed.
+        """
+        self._snapshots.restore(snapshot)
 
     @property
     def counters(self) -> Counters:
@@ -216,11 +240,12 @@ class Machine:
         if self.clock.deadline == NEVER and last_cycle == NEVER:
             return Reason.IDLE, f"HLT before {self.where()}, and no device has anything to come"
         wake = min(self.clock.deadline, last_cycle)
-        self.idle_cycles += wake - state.cycles
-        self.cpu.note_idle(wake - state.cycles)
+        skipped = wake - state.cycles
+        self.idle_cycles += skipped
         if self.on_idle:
-            self.on_idle(wake - state.cycles)
+            self.on_idle(skipped)
         state.cycles = wake
+        self.cpu.note_idle(skipped)
         return None
 
     def _failure(self, stop: Stop) -> tuple[Reason, str, None]:
@@ -264,13 +289,13 @@ class Machine:
 
     def _transmit(self, byte: int) -> None:
         self.console.append(byte)
-        if self._serial:
-            self._serial(byte)
+        if self.serial:
+            self.serial(byte)
 
     def _debug_byte(self, byte: int) -> None:
         self.debug_console.append(byte)
-        if self._debug:
-            self._debug(byte)
+        if self.debug:
+            self.debug(byte)
 
     def _exit(self, code: int) -> None:
         for byte in self.uart.unsent():                     # the end of a message is not lost

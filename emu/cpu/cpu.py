@@ -49,6 +49,7 @@ class Cpu:
         self._acknowledge = acknowledge
         self._horizon = NEVER                                # where the current run ends at the latest
         self._error: BaseException | None = None
+        self._vector_stops: frozenset[int] = frozenset()
         self._flips: dict[int, int] = {}                     # frame -> changes between code and data
         self.uc = uc = unicorn.Uc(uc_const.UC_ARCH_X86, uc_const.UC_MODE_32)
         uc.ctl_set_cpu_model(profile.engine)
@@ -139,6 +140,7 @@ class Cpu:
                 if stop:
                     return stop
             elif reason == Stop.REMAP:
+                state.resumed = self.linear_eip              # it has begun: its breakpoint is behind it
                 self._change_use(state.fill_frame)
             elif reason == Stop.PYTHON and self._error:
                 error, self._error = self._error, None
@@ -191,13 +193,16 @@ class Cpu:
 
     def set_vector_stops(self, vectors: Iterable[int]) -> None:
         """Stop (Stop.VECTOR) behind the delivery of these exceptions and interrupts, and of no others."""
-        words = [0] * len(self.state.stop_vectors)
-        for vector in vectors:
-            words[vector >> 5] |= 1 << (vector & 31)
-        self.state.stop_vectors[:] = words
+        wanted = frozenset(vectors)
+        if wanted != self._vector_stops:
+            self._vector_stops = wanted
+            words = [0] * len(self.state.stop_vectors)
+            for vector in wanted:
+                words[vector >> 5] |= 1 << (vector & 31)
+            self.state.stop_vectors[:] = words
 
     def note_idle(self, cycles: int) -> None:
-        """So many cycles are about to be skipped, halted."""
+        """So many cycles have been skipped, halted."""
         if self.state.crossing_ring:
             rings.note_idle.ctypes(self._user, cycles)
 

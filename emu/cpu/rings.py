@@ -153,7 +153,7 @@ def note_block(user: Any, slot: int, pc: int, cycles: int, instructions: int) ->
 
 @callback(types.void(types.voidptr, types.int64))
 def note_idle(user: Any, cycles: int) -> None:
-    """The processor is about to be halted for so many cycles."""
+    """The processor has been halted for so many cycles."""
     s = record(user)
     begin_crossing(s, linear_eip(s))
     at = s.crossing_ring + s.crossing_next * CROSSING_SIZE
