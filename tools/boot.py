@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,12 +15,16 @@ import click
 from emu.result import Reason
 from tools.arguments import DEFAULT_IMAGE, complete_cpu, complete_image
 from tools.exit_codes import ExitCode, exit_code
+from tools.gdb.endpoint import Endpoint, EndpointType, listen
 from tools.messages import first_start, say
 from tools.parameters import COUNT, SIZE, Destination, Number
 
 if TYPE_CHECKING:
     from emu.machine import Machine
+    from emu.monitor.tracing import Tracing
     from emu.timing.profile import Profile
+    from tools.gdb.server import Server
+    from tools.serial import FarEnd
     from tools.terminal import StopSignals
 
 Destined = Callable[[int], None] | None # what a console's bytes are handed to, one by one
@@ -65,8 +70,14 @@ CODES = "\b\nExit codes: the guest's own, modulo 256, if it ends the machine; el
 @click.option("--profile-range", is_flag=True,
               help="Run with the least, the typical and the largest figures of the profile, and print the cycles of "
               "each; no consoles.")
+@click.option("--gdb", type=EndpointType(), metavar="PORT|HOST:PORT",
+              help="Stand still until gdb connects, and obey it; 0 is any port that is free. Only this computer can "
+              "connect unless HOST says otherwise.")
 @click.option("--record", metavar="FILE", type=click.Path(path_type=Path),
               help="Record the run, for trapline price.")
+@click.option("--trace", metavar="FILE", type=click.Path(path_type=Path),
+              help="Write what crosses the privilege levels to a file, for trapline trace.")
+@click.option("--blocks", is_flag=True, help="... and every block that runs, for functions and coverage.")
 @click.option("--from", "start", metavar="PLACE", help="Where --profile-range begins to count. Default: at power-on.")
 @click.option("--json", "as_json", is_flag=True,
               help="Print nothing but a report of the end, as one JSON object; the console's text is in it.")
@@ -74,7 +85,8 @@ CODES = "\b\nExit codes: the guest's own, modulo 256, if it ends the machine; el
 def boot(context: click.Context, image: str, cpu: str | None, mem: int, address: int | None, cmdline: str | None,
          modules: tuple[str, ...], max_cycles: int | None, max_instructions: int | None, until: str | None,
          strict: bool, no_fast_forward: bool, epoch: int | None, serial: str, debug_console: str, profile_range: bool,
-         record: Path | None, start: str | None, as_json: bool) -> int:
+         gdb: Endpoint | None, record: Path | None, trace: Path | None, blocks: bool, start: str | None,
+         as_json: bool) -> int:
     """Boot IMAGE and run it to its end, with its first serial port on standard output and input.
 
     IMAGE is a name that `trapline images` lists (default: preempt), a manifest (.toml), an ELF32 or Multiboot file, or
@@ -96,11 +108,18 @@ def boot(context: click.Context, image: str, cpu: str | None, mem: int, address:
             profile = load_profile(wanted) if wanted else None
             if start is not None and not profile_range:
                 raise click.UsageError("--from is where --profile-range begins to count: give both")
-            if record and profile_range:
-                raise click.UsageError("--record: --profile-range runs the image three times: leave out one of them")
+            if (record or trace) and profile_range:
+                raise click.UsageError(f"{'--record' if record else '--trace'}: --profile-range runs the image three "
+                                       "times: leave out one of them")
+            if blocks and not trace:
+                raise click.UsageError("--blocks is for --trace: give both")
+            if gdb and (profile_range or record or trace or max_cycles or max_instructions or until):
+                raise click.UsageError("--gdb: gdb says how far the guest runs: leave out limits, --until, --record, "
+                                       "--trace and --profile-range")
             ranged = check_range(profile, context) if profile_range else None
             to_serial = None if as_json and serial == "stdio" else _destination(serial, stack)
             to_debug = _destination(debug_console, stack)
+            listener = stack.enter_context(listen(gdb)) if gdb else None
         first_start()
         from emu.machine import Machine
 
@@ -116,26 +135,38 @@ def boot(context: click.Context, image: str, cpu: str | None, mem: int, address:
         machine = make(profile, to_serial, to_debug)
         if record:
             stack.enter_context(_recording(machine, record))
-        return _run(machine, limits, has_input=serial == "stdio", as_json=as_json)
+        tracing = stack.enter_context(_tracing(machine, trace, blocks, image)) if trace else None
+        return _run(machine, limits, listener, tracing, has_input=serial == "stdio", as_json=as_json)
 
 
-def _run(machine: Machine, limits: dict[str, Any], has_input: bool, as_json: bool) -> int:
-    """Run within `limits`, with standard input connected, and report the end: the exit code."""
+def _run(machine: Machine, limits: dict[str, Any], listener: socket | None, tracing: Tracing | None, has_input: bool,
+         as_json: bool) -> int:
+    """Run within `limits` or, given a `listener`, as gdb says, with standard input connected; report the end: the exit
+    code.
+    """
     from tools import report, terminal
 
     with ExitStack() as stack:
         signals = stack.enter_context(terminal.StopSignals(machine))
-        if has_input:
-            _connect_input(machine, stack, signals, with_keys=not as_json)
+        server: Server | None = None
+
+        def is_stopping() -> bool:
+            return signals.received is not None or (server is not None and server.wants_stop())
+
+        far_end = _connect_input(machine, stack, is_stopping, with_keys=not as_json) if has_input else None
+        if listener:
+            server = _server(machine, listener, signals, far_end)
         started = time.perf_counter()
         try:
-            result = machine.run(**limits)
+            result, chosen = server.serve() if server else (machine.run(**limits), None)
         except BrokenPipeError:
             return ExitCode.BROKEN_PIPE
         except OSError as error:                            # of a console
             raise click.ClickException(f"{error.filename}: {_reason(error)}") from None
         seconds = time.perf_counter() - started
-    status = (signals.received if result.reason == Reason.STOPPED else None) or exit_code(result)
+    if tracing:
+        tracing.result = result
+    status = chosen or (signals.received if result.reason == Reason.STOPPED else None) or exit_code(result)
     if as_json:
         click.echo(report.as_json(machine, result, status, seconds))
     elif text := report.in_words(machine, result, status):
@@ -157,16 +188,36 @@ def _recording(machine: Machine, path: Path) -> Iterator[None]:
         raise click.ClickException(f"{path}: {_reason(error)}") from None
 
 
-def _connect_input(machine: Machine, stack: ExitStack, signals: StopSignals, with_keys: bool) -> None:
+@contextmanager
+def _tracing(machine: Machine, path: Path, blocks: bool, image: str) -> Iterator[Tracing]:
+    """Trace what the machine does meanwhile."""
+    from emu.monitor.tracing import Tracing
+
+    try:
+        with Tracing(machine, path, blocks=blocks, arguments=(image, "--cpu", machine.profile.name)) as tracing:
+            yield tracing
+    except OSError as error:
+        raise click.ClickException(f"{path}: {_reason(error)}") from None
+
+
+def _connect_input(machine: Machine, stack: ExitStack, is_stopping: Callable[[], bool],
+                   with_keys: bool) -> FarEnd | None:
     """Standard input becomes what the guest receives on COM1; a terminal only `with_keys`, and only if it is ours."""
     from tools import serial, terminal
 
     has_keys = os.isatty(STDIN)
     if has_keys and not (with_keys and terminal.is_ours(STDIN)):
-        return
+        return None
     if has_keys:
         stack.enter_context(terminal.keys_unchanged(STDIN))
-    serial.FarEnd(machine, serial.Descriptor(STDIN, has_keys, lambda: signals.received is not None))
+    return serial.FarEnd(machine, serial.Descriptor(STDIN, has_keys, is_stopping))
+
+
+def _server(machine: Machine, listener: socket, signals: StopSignals, far_end: FarEnd | None) -> Server:
+    """What lets gdb drive the machine."""
+    from tools.gdb.server import Server
+
+    return Server(machine, listener, lambda: signals.received is not None, far_end)
 
 
 def _module(text: str) -> Path | str:
