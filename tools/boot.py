@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Any
@@ -13,23 +14,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emu.result import Reason
-from tools.arguments import DEFAULT_IMAGE, complete_cpu, complete_image
 from tools.exit_codes import ExitCode, exit_code
 from tools.gdb.endpoint import Endpoint, EndpointType, listen
-from tools.messages import first_start, say
-from tools.parameters import COUNT, SIZE, Destination, Number
+from tools.machine_options import Destined, MachineOptions, bad_input, machine_options, reason
+from tools.messages import say
+from tools.parameters import Destination
 
 if TYPE_CHECKING:
     from emu.machine import Machine
     from emu.monitor.tracing import Tracing
-    from emu.timing.profile import Profile
     from tools.gdb.server import Server
     from tools.serial import FarEnd
     from tools.terminal import StopSignals
 
-Destined = Callable[[int], None] | None # what a console's bytes are handed to, one by one
 STDIN, STDOUT, STDERR = 0, 1, 2         # file descriptors
-LAST_EPOCH = 253_402_300_799            # 9999-12-31 23:59:59 UTC: the last second that the clock chip can show
 
 EXAMPLES = """\b
 Examples:
@@ -44,25 +42,7 @@ CODES = "\b\nExit codes: the guest's own, modulo 256, if it ends the machine; el
 
 
 @click.command(short_help="Boot an image and run it.", epilog=f"{EXAMPLES}\n\n{CODES}")
-@click.argument("image", default=DEFAULT_IMAGE, shell_complete=complete_image)
-@click.option("--cpu", metavar="NAME|FILE.toml", shell_complete=complete_cpu,
-              help="Processor: a profile that comes with Trapline, or a file. Default: what the image asks for, else "
-              "unit. An unknown name lists them all.")
-@click.option("--mem", type=SIZE, default="16M", show_default=True, metavar="SIZE",
-              help="Memory: bytes, or with K, M or G; up to 1G.")
-@click.option("--address", type=Number(), metavar="ADDR", help="Where a flat file is loaded and starts.")
-@click.option("--cmdline", metavar="TEXT", help="Command line of a Multiboot kernel.")
-@click.option("--module", "modules", multiple=True, metavar="'FILE [ARGS]'",
-              help="File that a Multiboot kernel finds in memory, and arguments for it. May be repeated.")
-@click.option("--max-cycles", type=COUNT, metavar="N", help="Stop after N cycles; K, M and G are decimal.")
-@click.option("--max-instructions", type=COUNT, metavar="N", help="Stop after N instructions.")
-@click.option("--until", metavar="PLACE",
-              help="Stop in front of an address, SYMBOL, SYMBOL+OFFSET or PROGRAM:SYMBOL.")
-@click.option("--strict", is_flag=True, help="Stop at an access to a port or address where no device is.")
-@click.option("--no-fast-forward", is_flag=True,
-              help="Run every turn of loops that change nothing, instead of skipping them; only slower.")
-@click.option("--epoch", type=Number(0, LAST_EPOCH), metavar="SECONDS",
-              help="What the clock chip shows at the start, seconds since 1970 UTC. Default: 2000-01-01.")
+@machine_options
 @click.option("--serial", type=Destination("stdio", "null"), default="stdio", show_default=True,
               help="The other end of COM1. With stdio the guest also receives standard input.")
 @click.option("--debug-console", type=Destination("null", "stderr"), default="null", show_default=True,
@@ -82,9 +62,7 @@ CODES = "\b\nExit codes: the guest's own, modulo 256, if it ends the machine; el
 @click.option("--json", "as_json", is_flag=True,
               help="Print nothing but a report of the end, as one JSON object; the console's text is in it.")
 @click.pass_context
-def boot(context: click.Context, image: str, cpu: str | None, mem: int, address: int | None, cmdline: str | None,
-         modules: tuple[str, ...], max_cycles: int | None, max_instructions: int | None, until: str | None,
-         strict: bool, no_fast_forward: bool, epoch: int | None, serial: str, debug_console: str, profile_range: bool,
+def boot(context: click.Context, options: MachineOptions, serial: str, debug_console: str, profile_range: bool,
          gdb: Endpoint | None, record: Path | None, trace: Path | None, blocks: bool, start: str | None,
          as_json: bool) -> int:
     """Boot IMAGE and run it to its end, with its first serial port on standard output and input.
@@ -95,17 +73,11 @@ def boot(context: click.Context, image: str, cpu: str | None, mem: int, address:
     Keys go to the guest one by one if a terminal is the input; Ctrl-C ends the run and says where the guest was. A
     file or pipe is fed to the guest as fast as it takes it, in the same way in every run.
     """
-    from emu.timing.profile import load_profile
-    from loader.boot import load
-    from tools.places import resolve
     from tools.profile_range import check_range, run_range
 
     with ExitStack() as stack:
-        with _bad_input():
-            loaded = load(image, address=address, command_line=cmdline, modules=[_module(text) for text in modules])
-            begin, place = (None if each is None else resolve(loaded, each) for each in (start, until))
-            wanted = cpu or loaded.profile
-            profile = load_profile(wanted) if wanted else None
+        with bad_input():
+            begin = None if start is None else options.place(start)
             if start is not None and not profile_range:
                 raise click.UsageError("--from is where --profile-range begins to count: give both")
             if (record or trace) and profile_range:
@@ -113,30 +85,22 @@ def boot(context: click.Context, image: str, cpu: str | None, mem: int, address:
                                        "times: leave out one of them")
             if blocks and not trace:
                 raise click.UsageError("--blocks is for --trace: give both")
-            if gdb and (profile_range or record or trace or max_cycles or max_instructions or until):
+            if gdb and (profile_range or record or trace or any(each is not None for each in options.limits.values())):
                 raise click.UsageError("--gdb: gdb says how far the guest runs: leave out limits, --until, --record, "
                                        "--trace and --profile-range")
-            ranged = check_range(profile, context) if profile_range else None
+            ranged = check_range(options.profile, context) if profile_range else None
             to_serial = None if as_json and serial == "stdio" else _destination(serial, stack)
             to_debug = _destination(debug_console, stack)
             listener = stack.enter_context(listen(gdb)) if gdb else None
-        first_start()
-        from emu.machine import Machine
-
-        def make(cpu: Profile | None, serial: Destined = None, debug: Destined = None) -> Machine:
-            with _bad_input():
-                return Machine.boot(loaded, cpu=cpu, memory=mem, strict=strict,
-                                    fast_forward=not no_fast_forward, serial=serial, debug=debug,
-                                    **({} if epoch is None else {"epoch": epoch}))
-
-        limits: dict[str, Any] = {"max_cycles": max_cycles, "max_instructions": max_instructions, "until": place}
         if ranged:
-            return run_range(make, ranged, begin, limits, as_json)
-        machine = make(profile, to_serial, to_debug)
+            return run_range(lambda profile: replace(options, profile=profile).boot(), ranged, begin, options.limits,
+                             as_json)
+        machine = options.boot(to_serial, to_debug)
         if record:
             stack.enter_context(_recording(machine, record))
-        tracing = stack.enter_context(_tracing(machine, trace, blocks, image)) if trace else None
-        return _run(machine, limits, listener, tracing, has_input=serial == "stdio", as_json=as_json)
+        tracing = stack.enter_context(_tracing(machine, trace, blocks, options)) if trace else None
+        has_input = serial == "stdio" and options.given is None
+        return _run(machine, options.limits, listener, tracing, has_input, as_json)
 
 
 def _run(machine: Machine, limits: dict[str, Any], listener: socket | None, tracing: Tracing | None, has_input: bool,
@@ -162,7 +126,7 @@ def _run(machine: Machine, limits: dict[str, Any], listener: socket | None, trac
         except BrokenPipeError:
             return ExitCode.BROKEN_PIPE
         except OSError as error:                            # of a console
-            raise click.ClickException(f"{error.filename}: {_reason(error)}") from None
+            raise click.ClickException(f"{error.filename}: {reason(error)}") from None
         seconds = time.perf_counter() - started
     if tracing:
         tracing.result = result
@@ -179,25 +143,25 @@ def _recording(machine: Machine, path: Path) -> Iterator[None]:
     """Record what the machine does meanwhile."""
     from emu.recording.recorder import Recorder
 
-    with _bad_input():
+    with bad_input():
         recorder = Recorder(machine, path)
     try:
         with recorder:
             yield
     except OSError as error:
-        raise click.ClickException(f"{path}: {_reason(error)}") from None
+        raise click.ClickException(f"{path}: {reason(error)}") from None
 
 
 @contextmanager
-def _tracing(machine: Machine, path: Path, blocks: bool, image: str) -> Iterator[Tracing]:
+def _tracing(machine: Machine, path: Path, blocks: bool, options: MachineOptions) -> Iterator[Tracing]:
     """Trace what the machine does meanwhile."""
     from emu.monitor.tracing import Tracing
 
     try:
-        with Tracing(machine, path, blocks=blocks, arguments=(image, "--cpu", machine.profile.name)) as tracing:
+        with Tracing(machine, path, blocks=blocks, arguments=options.words) as tracing:
             yield tracing
     except OSError as error:
-        raise click.ClickException(f"{path}: {_reason(error)}") from None
+        raise click.ClickException(f"{path}: {reason(error)}") from None
 
 
 def _connect_input(machine: Machine, stack: ExitStack, is_stopping: Callable[[], bool],
@@ -220,11 +184,6 @@ def _server(machine: Machine, listener: socket, signals: StopSignals, far_end: F
     return Server(machine, listener, lambda: signals.received is not None, far_end)
 
 
-def _module(text: str) -> Path | str:
-    """A module as the loader takes it: a file whose name may hold blanks, or a file and arguments."""
-    return Path(text) if Path(text).is_file() else text
-
-
 def _destination(name: str, stack: ExitStack) -> Destined:
     """What to call with each byte for that destination; `stack` closes its file. Raises OSError."""
     from tools.serial import writer
@@ -235,22 +194,3 @@ def _destination(name: str, stack: ExitStack) -> Destined:
         path = name.removeprefix("file:")
         return writer(stack.enter_context(open(path, "wb", buffering=0)).fileno(), path)
     return writer(*((STDOUT, "standard output") if name == "stdio" else (STDERR, "standard error")))
-
-
-@contextmanager
-def _bad_input() -> Iterator[None]:
-    """What a person got wrong becomes one line."""
-    from emu.cpu.layout import UnicornLayoutError
-    from emu.timing.profile import ProfileError
-    from loader.image import ImageError
-
-    try:
-        yield
-    except (ImageError, ProfileError, UnicornLayoutError, ValueError) as error:
-        raise click.ClickException(str(error)) from None
-    except OSError as error:
-        raise click.ClickException(f"{error.filename or 'the machine'}: {_reason(error)}") from None
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

@@ -83,10 +83,10 @@ class MachineOptions:
 
     def place(self, text: str) -> int:
         """The linear address of a place in the image, as `--until` names it. Raises click.ClickException."""
-        from tools.places import resolve
+        from emu.monitor.names import Names
 
         with bad_input():
-            return resolve(self.image, text)
+            return Names.of(self.image).resolve(text)[0]
 
 
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -106,15 +106,15 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def find(image: str, cpu: str | None, mem: int, address: int | None, cmdline: str | None, modules: tuple[str, ...],
          strict: bool, no_fast_forward: bool, epoch: int | None, given: Path | None, **limits: Any) -> MachineOptions:
     """Load and check what the options name; `limits` are those of LIMITS. Raises click.ClickException."""
+    from emu.monitor.names import Names
     from emu.timing.profile import load_profile
     from loader.boot import load
-    from tools.places import resolve
 
     with bad_input():
         loaded = load(image, address=address, command_line=cmdline, modules=[_module(text) for text in modules])
         words = [image, *_words(cpu=cpu, mem=mem, address=address, cmdline=cmdline, epoch=epoch, input=given, **limits)]
         if limits.get("until") is not None:
-            limits |= {"until": resolve(loaded, limits["until"])}
+            limits |= {"until": Names.of(loaded).resolve(limits["until"])[0]}
         wanted = cpu or loaded.profile
         profile = load_profile(wanted) if wanted else None
         data = given.read_bytes() if given else None

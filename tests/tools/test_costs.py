@@ -25,8 +25,8 @@ def test_the_table_has_a_line_for_each_path_of_the_kernel(trapline: Trapline) ->
     ended = trapline("costs", "preempt", "--cpu", "p3-500")
     assert (ended.status, ended.err) == (0, "")
     header, *lines = ended.out.splitlines()
-    assert header.split() == ["path", "count", "instr", "min", "median", "p99", "max", "pipeline", "transition", "cache",
-                              "tlb", "branch", "bus", "idle"]
+    assert header.split() == ["path", "count", "instr", "min", "median", "p99", "max", "pipeline", "transition",
+                              "cache", "tlb", "branch", "bus", "idle"]
     counts = {line.split()[0]: line.split()[1] for line in lines}
     assert counts["fault"] == "1" and counts["syscall-int"] == "0"
     assert lines[0].split()[2:7] == ["-"] * 5           # a path that was never taken
@@ -70,7 +70,7 @@ def test_paths_of_ones_own_are_added(trapline: Trapline, tmp_path: Path) -> None
     file = tmp_path / "my.paths.toml"
     file.write_text('[path.tick]\nfrom = "timer_interrupt"\nto = "sched_tick"\n')
     ended = trapline("costs", "preempt", "--paths", file, "--path", "tick", "--max-cycles", "3M")
-    header, line = ended.out.splitlines()
+    _header, line = ended.out.splitlines()
     assert line.split()[0] == "tick" and int(line.split()[1]) > 3
 
 
