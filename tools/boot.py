@@ -53,6 +53,8 @@ CODES = "\b\nExit codes: the guest's own, modulo 256, if it ends the machine; el
 @click.option("--gdb", type=EndpointType(), metavar="PORT|HOST:PORT",
               help="Stand still until gdb connects, and obey it; 0 is any port that is free. Only this computer can "
               "connect unless HOST says otherwise.")
+@click.option("--save-snapshot", "saved", metavar="FILE", type=click.Path(path_type=Path),
+              help="Take a snapshot at the end, for --snapshot.")
 @click.option("--record", metavar="FILE", type=click.Path(path_type=Path),
               help="Record the run, for trapline price.")
 @click.option("--trace", metavar="FILE", type=click.Path(path_type=Path),
@@ -63,8 +65,8 @@ CODES = "\b\nExit codes: the guest's own, modulo 256, if it ends the machine; el
               help="Print nothing but a report of the end, as one JSON object; the console's text is in it.")
 @click.pass_context
 def boot(context: click.Context, options: MachineOptions, serial: str, debug_console: str, profile_range: bool,
-         gdb: Endpoint | None, record: Path | None, trace: Path | None, blocks: bool, start: str | None,
-         as_json: bool) -> int:
+         gdb: Endpoint | None, record: Path | None, trace: Path | None, blocks: bool, saved: Path | None,
+         start: str | None, as_json: bool) -> int:
     """Boot IMAGE and run it to its end, with its first serial port on standard output and input.
 
     IMAGE is a name that `trapline images` lists (default: preempt), a manifest (.toml), an ELF32 or Multiboot file, or
@@ -80,8 +82,9 @@ def boot(context: click.Context, options: MachineOptions, serial: str, debug_con
             begin = None if start is None else options.place(start)
             if start is not None and not profile_range:
                 raise click.UsageError("--from is where --profile-range begins to count: give both")
-            if (record or trace) and profile_range:
-                raise click.UsageError(f"{'--record' if record else '--trace'}: --profile-range runs the image three "
+            if (record or trace or saved) and profile_range:
+                files = "--record" if record else "--trace" if trace else "--save-snapshot"
+                raise click.UsageError(f"{files}: --profile-range runs the image three "
                                        "times: leave out one of them")
             if blocks and not trace:
                 raise click.UsageError("--blocks is for --trace: give both")
@@ -100,7 +103,10 @@ def boot(context: click.Context, options: MachineOptions, serial: str, debug_con
             stack.enter_context(_recording(machine, record))
         tracing = stack.enter_context(_tracing(machine, trace, blocks, options)) if trace else None
         has_input = serial == "stdio" and options.given is None
-        return _run(machine, options.limits, listener, tracing, has_input, as_json)
+        status = _run(machine, options.limits, listener, tracing, has_input, as_json)
+        if saved:
+            _save(machine, saved)
+        return status
 
 
 def _run(machine: Machine, limits: dict[str, Any], listener: socket | None, tracing: Tracing | None, has_input: bool,
@@ -136,6 +142,14 @@ def _run(machine: Machine, limits: dict[str, Any], listener: socket | None, trac
     elif text := report.in_words(machine, result, status):
         say(text, after_line=not machine.console.endswith(b"\n"))
     return status
+
+
+def _save(machine: Machine, path: Path) -> None:
+    """Take a snapshot of the machine, in a file."""
+    try:
+        machine.snapshot().save(path)
+    except OSError as error:
+        raise click.ClickException(f"{path}: {reason(error)}") from None
 
 
 @contextmanager

@@ -41,6 +41,8 @@ MACHINE = (                                 # in the order in which help shows t
                  help="What the clock chip shows at the start, seconds since 1970 UTC. Default: 2000-01-01."),
     click.option("--input", "given", metavar="FILE", type=click.Path(path_type=Path),
                  help="What the guest receives on COM1, as fast as it takes it. Default: nothing."),
+    click.option("--snapshot", metavar="FILE", type=click.Path(path_type=Path),
+                 help="Begin where a snapshot of the same image, processor and memory was taken, not at power-on."),
 )
 LIMITS = (
     click.option("--max-cycles", type=COUNT, metavar="N", help="Stop after N cycles; K, M and G are decimal."),
@@ -49,7 +51,7 @@ LIMITS = (
                  help="Stop in front of an address, SYMBOL, SYMBOL+OFFSET or PROGRAM:SYMBOL."),
 )
 NAMES = ("image", "cpu", "mem", "address", "cmdline", "modules", "strict", "no_fast_forward", "epoch", "given",
-         "max_cycles", "max_instructions", "until")     # of all of them, as parameters
+         "snapshot",         "max_cycles", "max_instructions", "until")     # of all of them, as parameters
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,15 @@ class MachineOptions:
     fast_forward: bool
     epoch: int | None                   # seconds since 1970; None: the default
     given: bytes | None                 # what the guest receives on COM1
+    snapshot: Path | None               # where it begins; None: at power-on
     limits: dict[str, Any]              # keywords of Machine.run; None where there is no limit
     words: tuple[str, ...]              # the same as on a command line, image first
 
     def boot(self, serial: Destined = None, debug: Destined = None) -> Machine:
-        """A machine as asked for, at its first instruction. Raises click.ClickException."""
+        """A machine as asked for, at its first instruction or where the snapshot was taken.
+
+        Raises click.ClickException.
+        """
         first_start()
         from emu.machine import Machine
 
@@ -75,6 +81,10 @@ class MachineOptions:
             machine = Machine.boot(self.image, cpu=self.profile, memory=self.memory, strict=self.strict,
                                    fast_forward=self.fast_forward, serial=serial, debug=debug,
                                    **({} if self.epoch is None else {"epoch": self.epoch}))
+            if self.snapshot:
+                from emu.snapshot.snapshot import Snapshot
+
+                machine.restore(Snapshot.load(self.snapshot))
         if self.given is not None:
             from tools.serial import FarEnd, Given
 
@@ -104,7 +114,8 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def find(image: str, cpu: str | None, mem: int, address: int | None, cmdline: str | None, modules: tuple[str, ...],
-         strict: bool, no_fast_forward: bool, epoch: int | None, given: Path | None, **limits: Any) -> MachineOptions:
+         strict: bool, no_fast_forward: bool, epoch: int | None, given: Path | None,
+         snapshot: Path | None, **limits: Any) -> MachineOptions:
     """Load and check what the options name; `limits` are those of LIMITS. Raises click.ClickException."""
     from emu.monitor.names import Names
     from emu.timing.profile import load_profile
@@ -112,14 +123,16 @@ def find(image: str, cpu: str | None, mem: int, address: int | None, cmdline: st
 
     with bad_input():
         loaded = load(image, address=address, command_line=cmdline, modules=[_module(text) for text in modules])
-        words = [image, *_words(cpu=cpu, mem=mem, address=address, cmdline=cmdline, epoch=epoch, input=given, **limits)]
+        words = [image, *_words(cpu=cpu, mem=mem, address=address, cmdline=cmdline, epoch=epoch, input=given,
+                               snapshot=snapshot, **limits)]
         if limits.get("until") is not None:
             limits |= {"until": Names.of(loaded).resolve(limits["until"])[0]}
         wanted = cpu or loaded.profile
         profile = load_profile(wanted) if wanted else None
         data = given.read_bytes() if given else None
     words += [word for text in modules for word in ("--module", text)] + ["--strict"] * strict
-    return MachineOptions(loaded, profile, mem, strict, not no_fast_forward, epoch, data, limits, tuple(words))
+    return MachineOptions(loaded, profile, mem, strict, not no_fast_forward, epoch, data, snapshot, limits,
+                          tuple(words))
 
 
 def _words(**values: Any) -> list[str]:

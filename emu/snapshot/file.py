@@ -30,7 +30,7 @@ class SnapshotFileError(SnapshotError, ContainerError):
     """A file that is no snapshot, or not a whole one."""
 
 
-FORMAT = Format("snapshot", 1, "Machine.snapshot().save(FILE)", "take the snapshot again", SnapshotFileError)
+FORMAT = Format("snapshot", 1, "trapline boot IMAGE --save-snapshot FILE", "take the snapshot again", SnapshotFileError)
 
 
 def save(snapshot: Snapshot, path: Path) -> None:

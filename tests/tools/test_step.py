@@ -13,11 +13,13 @@ import subprocess
 import termios
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from emu.machine import Machine
+from emu.snapshot import Snapshot
 from loader.manifest import GUEST
 from tools.exit_codes import ExitCode
 from tools.step import prompt
@@ -43,6 +45,24 @@ def run(session: Session, *lines: str) -> str:
 def here(session: Session) -> str:
     """Where the machine stands."""
     return str(session.where()["name"])
+
+
+# Snapshots
+
+def test_a_saved_moment_is_where_another_machine_goes_on(session: Session, tmp_path: Path) -> None:
+    run(session, "until sched_pick", f"save {tmp_path / 'moment'}", "step 100")
+    other = Machine.boot("preempt")
+    other.restore(Snapshot.load(tmp_path / "moment"))
+    assert other.where() == "sched_pick"
+    other.run(max_instructions=100)
+    assert other.cpu.state.cycles == session.machine.cpu.state.cycles
+
+
+def test_a_moment_that_cannot_be_saved_is_a_mistake(session: Session, tmp_path: Path) -> None:
+    with pytest.raises(Mistake, match="no such file"):
+        run(session, f"save {tmp_path / 'no' / 'moment'}")
+    with pytest.raises(Mistake, match="give a file"):
+        run(session, "save")
 
 
 # Forward

@@ -157,6 +157,18 @@ def bookmark(session: Session, rest: str) -> Answer:
     return Answer("\n".join(lines) or "no bookmarks", {"bookmarks": found})
 
 
+@command("save", "FILE", "take a snapshot of this moment, for --snapshot of any command", GROUP)
+def save(session: Session, rest: str) -> Answer:
+    """See above."""
+    if not rest:
+        raise Mistake("save where? give a file")
+    try:
+        session.machine.snapshot().save(rest)
+    except OSError as error:
+        raise Mistake(f"{rest}: {(error.strerror or str(error)).lower()}") from None
+    return Answer(f"saved in {rest}", {"saved": rest})
+
+
 @command("goto", "NAME|start|end|cycle N|instruction N", "go to a moment, past or to come", GROUP)
 def goto(session: Session, rest: str) -> Answer:
     """See above."""
