@@ -45,7 +45,7 @@ NO_LINE = 0xFF
 
 CROSSING = np.dtype([
     ("cycle", "<i8"),           # the clock when it began
-    ("instructions", "<i8"),    # retired before it
+    ("instructions", "<i8"),    # retired before it; SYSENTER itself is not among them, INT n is
     ("from", "<u4"),            # linear address of the instruction that crossed, or in front of which it happened
     ("to", "<u4"),              # linear address of the first instruction behind it
     ("space", "<u4"),           # CR3 behind it, and Bits

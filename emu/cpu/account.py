@@ -356,7 +356,7 @@ def look_closer(s: State, pc: int, size: int, key: int, slot: int) -> None:
         last = min(last, first + s.limit - s.instructions)
         if marked and s.crossing_ring:
             note_passage(s, MARK, pc)
-        if s.block_ring and not first:
+        if s.block_ring and (not first or not s.block_total):      # the rest of one, if listening began in its middle
             call_note(s.note_block, s.self, slot, pc, s.cycles, s.instructions)
     last = charge_until_due(s, slot, first, last)
     if again:

@@ -34,6 +34,17 @@ def stalls_before(s: State, index: int) -> int:
     return stalls
 
 
+@compiled
+def stalls_of(s: State, index: int) -> tuple[int, int]:
+    """What an instruction of the current block has waited for caches and for TLBs."""
+    cache = tlb = 0
+    for at in range(s.records, s.records + s.record_next * RECORD_SIZE, RECORD_SIZE):
+        if load16(at + WHERE) == index and load8(at + KIND) <= FETCHED:
+            cache += load32(at + CACHE_STALL)
+            tlb += load32(at + TLB_STALL)
+    return cache, tlb
+
+
 @inlined
 def set_start(s: State, slot: int, cycles: int, instructions: int) -> None:
     """Note when the current block began, as it cannot be told from what it costs."""

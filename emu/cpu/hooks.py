@@ -8,7 +8,7 @@ from numba import types
 
 from emu.cpu.account import arm, stop
 from emu.cpu.blocks import COUNT, KEY, POOL, index_in
-from emu.cpu.charging import PART, add_charge, cycle_at, rewind
+from emu.cpu.charging import PART, add_charge, cycle_at, rewind, stalls_of
 from emu.cpu.delivery import CS, ESP, FAULT, SOFTWARE, SS, TRAP, deliver, set_segment
 from emu.cpu.layout import (
     BASE,
@@ -25,7 +25,7 @@ from emu.cpu.layout import (
 )
 from emu.cpu.records import BUS
 from emu.cpu.rings import SYSENTER as SYSENTER_CROSSING
-from emu.cpu.rings import begin_crossing, end_crossing, linear_eip
+from emu.cpu.rings import begin_crossing, begin_earlier, end_crossing, linear_eip
 from emu.cpu.state import Bus, Crossing, Examine, Note, State, Stop, bus_price, note, record
 from emu.cpu.x86 import (
     DESC_A,
@@ -131,6 +131,16 @@ def on_invalid(handle: Any, user: Any) -> bool:
     return True
 
 
+@compiled
+def begin_before(s: State, linear: int) -> None:
+    """What has begun to cross began with the instruction at `linear`, the last of its block, which has been charged."""
+    if s.block:
+        pool = load32((s.block & ~PART) + POOL) + load16((s.block & ~PART) + COUNT)
+        cache, tlb = stalls_of(s, load16((s.block & ~PART) + COUNT) - 1)
+        price = load32(s.transitions + pool * 4) - load32(s.transitions + pool * 4 - 4)
+        begin_earlier(s, cycle_at(s, linear), price, cache, tlb)
+
+
 @callback(types.void(types.voidptr, types.voidptr))
 def on_sysenter(handle: Any, user: Any) -> None:
     """SYSENTER (Intel manual volume 2): ring 0 at the MSRs' CS, ESP and EIP, flat segments, interrupts off."""
@@ -143,6 +153,7 @@ def on_sysenter(handle: Any, user: Any) -> None:
     else:
         if s.crossing_ring:
             begin_crossing(s, linear_eip(s))
+            begin_before(s, linear_eip(s))
         store64(env + EFLAGS, load64(env + EFLAGS) & ~(VM | IF | RF))
         set_segment(s, SS, selector + 8, 0, 0xFFFFFFFF, FLAT_DATA)
         set_segment(s, CS, selector, 0, 0xFFFFFFFF, FLAT_CODE)

@@ -73,6 +73,17 @@ def begin_crossing(s: State, origin: int) -> None:
 
 
 @compiled
+def begin_earlier(s: State, cycle: int, transition: int, cache: int, tlb: int) -> None:
+    """What has begun did so at `cycle`, with the last instruction, which took that much of these causes."""
+    at = s.crossing_ring + s.crossing_next * CROSSING_SIZE
+    store64(at + C_CYCLE, cycle)
+    store64(at + C_INSTRUCTIONS, s.instructions - 1)
+    store32(at + C_TRANSITION, s.transition_cycles - transition)
+    store32(at + C_CACHE, s.cache_cycles - cache)
+    store32(at + C_TLB, s.tlb_cycles - tlb)
+
+
+@compiled
 def end_crossing(s: State, kind: int, vector: int, line: int, error: int, waited: int) -> None:
     """What has begun is a crossing of this Kind, and complete: write the rest, if somebody wants it."""
     at = s.crossing_ring + s.crossing_next * CROSSING_SIZE
@@ -129,7 +140,7 @@ def note_ring(s: State) -> None:
 
 @callback(types.int32(types.voidptr, types.int64, types.int64, types.int64, types.int64))
 def note_block(user: Any, slot: int, pc: int, cycles: int, instructions: int) -> int:
-    """Write a block that begins at linear `pc`, if somebody wants it."""
+    """Write a block, or the rest of one, that begins at linear `pc`, if somebody wants it."""
     s = record(user)
     space, level = load32(s.env + CR3) & PAGE_MASK, load32(s.env + HFLAGS) & HF_CPL
     if (not s.want_levels >> level & 1 or (s.want_space >= 0 and s.want_space != space)
@@ -141,7 +152,9 @@ def note_block(user: Any, slot: int, pc: int, cycles: int, instructions: int) ->
     store32(at + B_PC, pc)
     store32(at + B_SPACE, space | level | (TO_IF if enabled(s) else 0))
     store32(at + B_THREAD, load32(s.thread_at))
-    store32(at + B_SIZE, load64(slot + KEY) >> SIZE_SHIFT & 0xFFF | load16(slot + ENDS) << 16)
+    key = load64(slot + KEY)
+    behind = (key & 0xFFFFFFFF) + (key >> SIZE_SHIFT & 0xFFF)
+    store32(at + B_SIZE, behind - pc & 0xFFFF | load16(slot + ENDS) << 16)
     s.block_total += 1
     s.block_next += 1
     if s.block_next == s.block_room:

@@ -98,6 +98,32 @@ def test_a_system_call_by_interrupt_is_written_with_where_it_came_from(preempt: 
     assert enter["line"] == NO_LINE
 
 
+@pytest.mark.parametrize("profile", ["unit", "p3-500", "k7-550", "p4-1800"])
+def test_a_sysenter_is_written_as_it_begins(preempt: Image, profile: str) -> None:
+    machine = boot(preempt, profile)
+    with Monitor(machine) as monitor:
+        machine.run()
+    enter = monitor.crossings[monitor.crossings["kind"] == Kind.SYSENTER][3]
+    stepped = boot(preempt, profile)
+    stepped.run(max_instructions=int(enter["instructions"]))
+    before, at = stepped.counters, stepped.cpu.linear_eip
+    stepped.step()
+    spent = stepped.counters - before
+    assert (at, before.cycles) == (enter["from"], enter["cycle"]) and spent.cycles == enter["cost"]
+    for cause in ("transition", "cache", "tlb", "branch", "bus"):
+        assert enter[cause] == getattr(before, f"{cause}_cycles") % (1 << 32), cause
+
+
+def test_the_rest_of_a_block_is_written_if_listening_begins_there(preempt: Image) -> None:
+    machine = boot(preempt)
+    machine.run(until="sched_ready")
+    machine.step(2)                                     # sched_ready begins with a block of four instructions
+    with Monitor(machine, blocks=True) as monitor:
+        machine.run(max_instructions=10)
+    first = monitor.blocks[0]
+    assert (first["pc"], first["size"]) == (machine.address("sched_ready") + 14, 9)
+
+
 @pytest.mark.parametrize("profile", ["unit", "p3-500"])
 def test_an_interrupt_knows_its_line_and_how_long_it_waited(preempt: Image, profile: str) -> None:
     machine, monitor = watched(preempt, profile)
