@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tools.machine_options import MachineOptions, bad_input, machine_options
-from tools.messages import progress
+from tools.progress import progress, run_shown
 
 if TYPE_CHECKING:
     from emu.monitor.costs import PathCosts
@@ -81,10 +81,9 @@ def survey(options: MachineOptions, paths: list[Any], latency: bool) -> Survey:
 
     names = Names.of(options.image)
     flags = flag_marks(options.image) if latency else {}
-    with Monitor(machine, marks=[*marks(paths, names), *flags]) as monitor, Roster(machine) as roster:
-        progress("running ...")
+    monitor, roster = Monitor(machine, marks=[*marks(paths, names), *flags]), Roster(machine)
+    with monitor, roster, run_shown(machine, "running", options.limits["max_cycles"]):
         result = machine.run(**options.limits)
-    progress("")
     crossings = monitor.crossings
     return Survey(costs(paths, crossings, names, roster.spaces), latencies(crossings) if latency else [],
                   windows(crossings, flags) if latency else [], names, roster.spaces, roster.threads,
@@ -121,7 +120,7 @@ def _ledger(options: MachineOptions, chosen: PathCosts, which: str) -> Ledger:
 
     def told(count: int) -> None:
         if count % 500 == 0:
-            progress(f"instruction {max(count, 0):,} of {total:,} ...")
+            progress(f"instruction {max(count, 0):,} of {total:,}", count / total)
 
     try:
         return ledger(machine, begin, end, told=told)

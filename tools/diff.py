@@ -15,8 +15,8 @@ from tools import machine_options
 from tools.arguments import complete_cpu, complete_image
 from tools.exit_codes import ExitCode
 from tools.machine_options import LIMITS, MACHINE, MachineOptions, bad_input
-from tools.messages import progress
 from tools.parameters import SIZE, Number
+from tools.progress import progress, run_shown
 
 if TYPE_CHECKING:
     from emu.machine import Machine
@@ -180,8 +180,9 @@ def _run(letter: str, options: MachineOptions, paths: dict[str, NamedPath], limi
     names = Names.of(options.image)
     known = _of_image([*load(options.image.path_files).values(), *paths.values()], names)
     with Monitor(machine, marks=marks(known, names)) as monitor, Roster(machine) as roster:
-        progress(f"{letter}: running ...")
-        result = machine.run(**(options.limits if limits is None else limits))
+        wanted = options.limits if limits is None else limits
+        with run_shown(machine, f"{letter}: running", wanted.get("max_cycles")):
+            result = machine.run(**wanted)
     end = TraceEnd(result.counters.as_dict(), roster.threads, roster.spaces, in_words(result))
     trace = Trace.from_arrays(head_of(machine, options.words), monitor.crossings, names=names, end=end)
     return Side(letter, trace, options)

@@ -17,8 +17,9 @@ from click.core import ParameterSource
 from tools import machine_options
 from tools.exit_codes import ExitCode
 from tools.machine_options import MachineOptions, bad_input
-from tools.messages import progress, say
+from tools.messages import say
 from tools.parameters import COUNT, Number
+from tools.progress import OFTEN, progress, run_shown
 
 if TYPE_CHECKING:
     from emu.machine import Machine
@@ -30,7 +31,6 @@ TEXTS = ("text", "jsonl", "folded", "lcov")                 # formats that may g
 FORMATS = (*TEXTS, "perfetto", "trace")
 WITH_BLOCKS = ("folded", "lcov", "perfetto")                # formats that say little without blocks
 MOST_KEPT = 1 << 24                                         # of --last
-OFTEN = 0.1                                                 # seconds between two looks at how far it is
 TRACE_FILE = b"TRAPLINE "                                   # how files of ours begin
 
 EXAMPLES = """\b
@@ -188,7 +188,8 @@ def _record(options: MachineOptions, what: What, form: str, output: Path | None,
         direct = form == "trace" and not (what.last or what.path) and output is not None
         writer = TraceWriter(output, head, names) if direct and output else None
         try:
-            with StopSignals(machine) as signals, _told(machine), _named(output or Path()):
+            shown = run_shown(machine, "running", options.limits["max_cycles"])
+            with StopSignals(machine) as signals, shown, _named(output or Path()):
                 found, result = record(machine, **arguments, writer=writer, head=head, **options.limits)
         finally:
             if writer:
@@ -336,24 +337,3 @@ def _folders(options: MachineOptions) -> list[Path]:
     """Where the sources of an image may be."""
     file = Path(options.words[0])
     return [file.resolve().parent] if file.is_file() else []
-
-
-@contextmanager
-def _told(machine: Machine) -> Iterator[None]:
-    """Say on a terminal how far the machine is."""
-    others, shown = machine.on_turn, time.monotonic()
-
-    def turn() -> None:
-        nonlocal shown
-        if others:
-            others()
-        if time.monotonic() - shown > OFTEN:
-            shown = time.monotonic()
-            progress(f"running: cycle {machine.cpu.state.cycles:,} ...")
-
-    machine.on_turn = turn
-    try:
-        yield
-    finally:
-        machine.on_turn = others
-        progress("")
