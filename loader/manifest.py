@@ -89,7 +89,7 @@ class Manifest:
 
 
 def beside(path: Path) -> list[Path]:
-    """The file that names paths (emu.monitor.paths) in what is in `path`, if there is one: NAME.paths.toml."""
+    """The file that names paths (emu.monitor.paths.paths) in what is in `path`, if there is one: NAME.paths.toml."""
     file = path.with_suffix(PATHS)
     return [file] if file.is_file() else []
 

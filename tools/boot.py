@@ -22,7 +22,7 @@ from tools.parameters import Destination
 
 if TYPE_CHECKING:
     from emu.machine import Machine
-    from emu.monitor.tracing import Tracing
+    from emu.monitor.trace.tracing import Tracing
     from tools.gdb.server import Server
     from tools.serial import FarEnd
     from tools.terminal import StopSignals
@@ -169,7 +169,7 @@ def _recording(machine: Machine, path: Path) -> Iterator[None]:
 @contextmanager
 def _tracing(machine: Machine, path: Path, blocks: bool, options: MachineOptions) -> Iterator[Tracing]:
     """Trace what the machine does meanwhile."""
-    from emu.monitor.tracing import Tracing
+    from emu.monitor.trace.tracing import Tracing
 
     try:
         with Tracing(machine, path, blocks=blocks, arguments=options.words) as tracing:

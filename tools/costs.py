@@ -13,10 +13,10 @@ from tools.machine_options import MachineOptions, bad_input, machine_options
 from tools.progress import progress, run_shown
 
 if TYPE_CHECKING:
-    from emu.monitor.costs import PathCosts
-    from emu.monitor.latency import LineLatency, Window
-    from emu.monitor.ledger import Ledger
     from emu.monitor.names import Names
+    from emu.monitor.paths.costs import PathCosts
+    from emu.monitor.paths.latency import LineLatency, Window
+    from emu.monitor.paths.ledger import Ledger
 
 WHICH = ("min", "median", "p99", "max")
 EXAMPLES = """\b
@@ -72,11 +72,11 @@ def costs(options: MachineOptions, files: tuple[Path, ...], wanted: tuple[str, .
 def survey(options: MachineOptions, paths: list[Any], latency: bool) -> Survey:
     """Run the image, listening to what these paths need."""
     machine = options.boot()
-    from emu.monitor.costs import costs
-    from emu.monitor.latency import flag_marks, latencies, windows
     from emu.monitor.monitor import Monitor
     from emu.monitor.names import Names
-    from emu.monitor.paths import marks
+    from emu.monitor.paths.costs import costs
+    from emu.monitor.paths.latency import flag_marks, latencies, windows
+    from emu.monitor.paths.paths import marks
     from emu.monitor.roster import Roster
 
     names = Names.of(options.image)
@@ -94,7 +94,7 @@ def _paths(options: MachineOptions, files: tuple[Path, ...], wanted: tuple[str, 
     """The paths to look for. Raises PathError and click.ClickException."""
     from difflib import get_close_matches
 
-    from emu.monitor.paths import load
+    from emu.monitor.paths.paths import load
 
     known = load([*options.image.path_files, *files])
     if not known:
@@ -110,7 +110,7 @@ def _paths(options: MachineOptions, files: tuple[Path, ...], wanted: tuple[str, 
 
 def _ledger(options: MachineOptions, chosen: PathCosts, which: str) -> Ledger:
     """The ledger of an occurrence, from a second run. Raises ValueError if there is no occurrence."""
-    from emu.monitor.ledger import Place, ledger
+    from emu.monitor.paths.ledger import Place, ledger
 
     one = chosen.choose(which)
     begin = Place(int(one["begin_instructions"]), int(one["begin"]))
@@ -145,9 +145,9 @@ def _as_dict(options: MachineOptions, found: Survey, latency: bool, ledger: Ledg
 
 
 def _as_text(found: Survey, latency: bool, ledger: Ledger | None, name: str | None, which: str) -> str:
-    from emu.monitor.costs import table
-    from emu.monitor.latency import table as latency_table
-    from emu.monitor.latency import window_table
+    from emu.monitor.paths.costs import table
+    from emu.monitor.paths.latency import table as latency_table
+    from emu.monitor.paths.latency import window_table
 
     if ledger:
         from tools.ledger_table import ledger_table

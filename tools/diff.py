@@ -20,12 +20,12 @@ from tools.progress import progress, run_shown
 
 if TYPE_CHECKING:
     from emu.machine import Machine
-    from emu.monitor.cost_changes import CostChange
-    from emu.monitor.divergence import Comparison
-    from emu.monitor.inputs import Inputs
-    from emu.monitor.lockstep import Parting, Standing, StateChange
-    from emu.monitor.paths import NamedPath
-    from emu.monitor.trace import Trace
+    from emu.monitor.compare.divergence import Comparison
+    from emu.monitor.compare.inputs import Inputs
+    from emu.monitor.compare.lockstep import Parting, Standing, StateChange
+    from emu.monitor.paths.changes import CostChange
+    from emu.monitor.paths.paths import NamedPath
+    from emu.monitor.trace.file import Trace
 
 TRACE_FILE = b"TRAPLINE "                   # how files of ours begin
 MOST_LINES = 100_000                        # of --last
@@ -172,10 +172,10 @@ def _run(letter: str, options: MachineOptions, paths: dict[str, NamedPath], limi
     machine = options.boot()
     from emu.monitor.monitor import Monitor
     from emu.monitor.names import Names
-    from emu.monitor.paths import load, marks
+    from emu.monitor.paths.paths import load, marks
     from emu.monitor.roster import Roster
-    from emu.monitor.trace import Trace, TraceEnd
-    from emu.monitor.tracing import head_of, in_words
+    from emu.monitor.trace.file import Trace, TraceEnd
+    from emu.monitor.trace.tracing import head_of, in_words
 
     names = Names.of(options.image)
     known = _of_image([*load(options.image.path_files).values(), *paths.values()], names)
@@ -190,7 +190,7 @@ def _run(letter: str, options: MachineOptions, paths: dict[str, NamedPath], limi
 
 def _trace(letter: str, name: str) -> Side:
     """Open a trace, and see how it can be run again."""
-    from emu.monitor.trace import Trace
+    from emu.monitor.trace.file import Trace
 
     def side(options: MachineOptions | None, why_not: str = "") -> Side:
         return Side(letter, trace, options, why_not, was_recorded=True)
@@ -226,7 +226,7 @@ def _filters(side: Side) -> str:
 
 def _find(a: Side, b: Side, cycles: bool, last: int, with_state: bool) -> Finding:
     """Compare; and run both again, if that is possible, to see why."""
-    from emu.monitor.divergence import compare
+    from emu.monitor.compare.divergence import compare
 
     if a.trace.head.filters != b.trace.head.filters:
         raise click.ClickException("A and B do not record the same: "
@@ -250,7 +250,7 @@ def _find(a: Side, b: Side, cycles: bool, last: int, with_state: bool) -> Findin
 
 def _why_not_again(side: Side, number: int | None) -> str:
     """Why a side cannot be run again so that it does what it did up to that crossing, or to its end; "" if it can."""
-    from emu.monitor.divergence import compare
+    from emu.monitor.compare.divergence import compare
 
     if side.options is None or not side.was_recorded:
         return side.why_not
@@ -263,9 +263,9 @@ def _why_not_again(side: Side, number: int | None) -> str:
 
 def _part(found: Finding) -> None:
     """Find the instruction, and the input that differed before it; or at least the registers."""
-    from emu.monitor.divergence import TIMES
-    from emu.monitor.inputs import first_difference, with_interrupts
-    from emu.monitor.lockstep import part, stand_before
+    from emu.monitor.compare.divergence import TIMES
+    from emu.monitor.compare.inputs import first_difference, with_interrupts
+    from emu.monitor.compare.lockstep import part, stand_before
 
     comparison, makes, programs = found.comparison, _makes(found), _programs(found)
     traces = found.a.trace, found.b.trace
@@ -289,7 +289,7 @@ def _part(found: Finding) -> None:
 
 def _compare_states(found: Finding) -> None:
     """Find where registers or memory become different, before the runs part or end."""
-    from emu.monitor.lockstep import first_other_state
+    from emu.monitor.compare.lockstep import first_other_state
 
     comparison = found.comparison
     if comparison.by_name:
@@ -319,14 +319,14 @@ def _told(instructions: int) -> None:
 # What paths cost
 
 def _more_paths(files: tuple[Path, ...]) -> dict[str, NamedPath]:
-    from emu.monitor.paths import load
+    from emu.monitor.paths.paths import load
 
     return load(files)
 
 
 def _of_image(paths: list[NamedPath], names: Any) -> list[NamedPath]:
     """Those of which the image has the places; of two with a name the later."""
-    from emu.monitor.paths import PathError, marks
+    from emu.monitor.paths.paths import PathError, marks
 
     found = {}
     for path in paths:
@@ -341,9 +341,9 @@ def _of_image(paths: list[NamedPath], names: Any) -> list[NamedPath]:
 def _costs(found: Finding, more: dict[str, NamedPath]) -> list[CostChange]:
     """The costs of paths that either took, as far as both sides know of them."""
     from emu.crossings import Kind
-    from emu.monitor.cost_changes import changes
-    from emu.monitor.costs import costs
-    from emu.monitor.paths import load, unseen
+    from emu.monitor.paths.changes import changes
+    from emu.monitor.paths.costs import costs
+    from emu.monitor.paths.paths import load, unseen
 
     files = [file for side in (found.a, found.b) if side.options for file in side.options.image.path_files]
     paths = list((load(dict.fromkeys(files)) | more).values())

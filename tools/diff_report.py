@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from emu.cpu.registers import GENERAL
 from emu.crossings import NO_LINE, Kind
-from emu.monitor import cost_changes
-from emu.monitor.costs import aligned
+from emu.monitor.compare.inputs import INPUT, Source
+from emu.monitor.compare.lockstep import Standing
 from emu.monitor.formats.labels import LINES, Labels, rings
-from emu.monitor.inputs import INPUT, Source
-from emu.monitor.lockstep import Standing
-from emu.monitor.trace import Trace
+from emu.monitor.paths import changes as cost_changes
+from emu.monitor.paths.costs import aligned
+from emu.monitor.trace.file import Trace
 
 if TYPE_CHECKING:
     from tools.diff import Finding, Side

@@ -17,8 +17,8 @@ from tools.progress import progress
 
 if TYPE_CHECKING:
     from emu.machine import Machine
-    from emu.monitor.explore import Broken, Explorer, Report
-    from emu.monitor.scenario import Check, Scenario
+    from emu.monitor.explore.explorer import Broken, Explorer, Report
+    from emu.monitor.explore.scenario import Check, Scenario
 
 SHOWN = 20              # groups of broken boundaries
 
@@ -95,8 +95,8 @@ def explore(options: MachineOptions, begin: str, occurrence: int, to: str | None
                                                               ("--broken-at", place))]
     machine = options.boot()
     with bad_input():
-        from emu.monitor.explore import Explorer, Report
-        from emu.monitor.scenario import Scenario
+        from emu.monitor.explore.explorer import Explorer, Report
+        from emu.monitor.explore.scenario import Scenario
 
         _go_to(machine, options.place(begin), begin, occurrence)
         scenario = Scenario(machine, broken_at=broken_at, exit_code=exit_code, check=function, **options.limits)

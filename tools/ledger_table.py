@@ -6,7 +6,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from emu.monitor.ledger import Ledger, Row
+    from emu.monitor.paths.ledger import Ledger, Row
 
 WIDEST = 34                 # characters of a disassembled instruction before what stands behind it moves to the right
 

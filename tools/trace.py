@@ -24,7 +24,7 @@ from tools.progress import OFTEN, progress, run_shown
 if TYPE_CHECKING:
     from emu.machine import Machine
     from emu.monitor.names import Names
-    from emu.monitor.trace import Trace
+    from emu.monitor.trace.file import Trace
     from emu.result import Result
 
 TEXTS = ("text", "jsonl", "folded", "lcov")                 # formats that may go to standard output
@@ -156,7 +156,7 @@ def trace(source: MachineOptions | Path, form: str, output: Path | None, calls: 
 
 def _show(file: Path, form: str, output: Path | None, calls: bool) -> int | None:
     """Show a trace that was recorded, as far as it is whole."""
-    from emu.monitor.trace import Trace
+    from emu.monitor.trace.file import Trace
 
     if output and output.exists() and output.samefile(file):
         raise click.UsageError(f"{output}: would be written while it is read: give another name")
@@ -177,8 +177,8 @@ def _record(options: MachineOptions, what: What, form: str, output: Path | None,
     """Boot and trace."""
     machine = options.boot()
     from emu.monitor.names import Names
-    from emu.monitor.trace import TraceWriter
-    from emu.monitor.tracing import head_of, record
+    from emu.monitor.trace.file import TraceWriter
+    from emu.monitor.trace.tracing import head_of, record
     from tools.terminal import StopSignals
 
     names = Names.of(options.image)
@@ -211,8 +211,8 @@ def _status(result: Result, received: ExitCode | None, machine: Machine) -> int 
 
 
 def _arguments(options: MachineOptions, what: What, names: Names) -> dict[str, Any]:
-    """The same for `emu.monitor.tracing.record`. Raises ValueError and click.ClickException."""
-    from emu.monitor.triggers import trigger
+    """The same for `emu.monitor.trace.tracing.record`. Raises ValueError and click.ClickException."""
+    from emu.monitor.trace.triggers import trigger
 
     found: dict[str, Any] = {name: trigger(text, names) for name in ("start", "stop", "before")
                              if (text := getattr(what, name)) is not None}
@@ -230,7 +230,7 @@ def _arguments(options: MachineOptions, what: What, names: Names) -> dict[str, A
 def _path(options: MachineOptions, name: str, files: tuple[Path, ...]) -> Any:
     from difflib import get_close_matches
 
-    from emu.monitor.paths import load
+    from emu.monitor.paths.paths import load
 
     known = load([*options.image.path_files, *files])
     if name not in known:
@@ -318,7 +318,7 @@ def _counted(pieces: Iterator[bytes], unit: str) -> Iterator[bytes]:
 
 def _copy(found: Trace, output: Path) -> None:
     """Write a trace as a trace."""
-    from emu.monitor.trace import TraceWriter
+    from emu.monitor.trace.file import TraceWriter
 
     with TraceWriter(output, found.head, found.names) as writer:
         first = None

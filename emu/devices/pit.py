@@ -198,7 +198,7 @@ class Counter(Kept):
         return int(str(value), 16) if self.modulus == 10_000 else value
 
     # The phase: what crystal and processor have drifted to. No pin does this; it serves those who look what software
-    # bears (emu.monitor.explore).
+    # bears (emu.monitor.explore.explorer).
 
     def begin_anew(self) -> None:
         """The period under way begins now: its end is as far away as it can be."""

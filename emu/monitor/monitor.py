@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from emu.cpu import rings
 from emu.crossings import BLOCK, CROSSING, Kind
-from emu.monitor.frames import joined
+from emu.monitor.trace.frames import joined
 
 if TYPE_CHECKING:
     from emu.machine import Machine

@@ -10,11 +10,11 @@ from typing import Any, NoReturn
 import pytest
 
 from emu.cpu.layout import UnicornLayoutError
-from emu.monitor.costs import costs
 from emu.monitor.formats import text
-from emu.monitor.ledger import Place, ledger
-from emu.monitor.paths import NamedPath, PathError
-from emu.monitor.trace import TraceWriter
+from emu.monitor.paths.costs import costs
+from emu.monitor.paths.ledger import Place, ledger
+from emu.monitor.paths.paths import NamedPath, PathError
+from emu.monitor.trace.file import TraceWriter
 from emu.testing import goldens
 from emu.testing.budgets import Cycles, as_text
 from emu.testing.guest import DEFAULT_CYCLES, Guest, named_paths

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
-from emu.monitor.costs import PARTS, PathCosts
+from emu.monitor.paths.costs import PARTS, PathCosts
 
 if TYPE_CHECKING:
-    from emu.monitor.ledger import Ledger, Row
+    from emu.monitor.paths.ledger import Ledger, Row
 
 LONGEST = 120           # rows of a ledger that are shown; of a longer one the dearest
 
@@ -21,7 +21,7 @@ class Cycles(int):
     """
 
     trapline_path: str                  # the path's name
-    which: str                          # one of emu.monitor.costs.CHOICES
+    which: str                          # one of emu.monitor.paths.costs.CHOICES
     costs: PathCosts
 
     def __new__(cls, costs: PathCosts, spent: Spent, which: str = "max") -> Self:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from emu.crossings import Kind
 from emu.monitor.formats import text
-from emu.monitor.trace import Trace, TraceEnd, TraceHead
+from emu.monitor.trace.file import Trace, TraceEnd, TraceHead
 from emu.testing.guest import Guest
 
 NOT_COMPARED = (Kind.BEGIN, Kind.END, Kind.MARK)        # are where somebody looks, not what happens

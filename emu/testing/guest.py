@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emu.machine import Machine
-from emu.monitor import paths
 from emu.monitor.monitor import Kept, Monitor, Records
 from emu.monitor.names import Names
+from emu.monitor.paths import paths
 from emu.monitor.roster import Roster
 from emu.result import Reason, Result
 from emu.testing.pool import Booted

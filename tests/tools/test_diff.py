@@ -182,7 +182,7 @@ def test_a_trace_whose_image_has_changed_shows_its_crossings(trapline: Trapline,
 
 def test_a_cut_trace_is_compared_as_far_as_it_is_whole(trapline: Trapline, traced: Callable[..., str], tmp_path: Path,
                                                        monkeypatch: pytest.MonkeyPatch) -> None:
-    from emu.monitor import trace
+    from emu.monitor.trace import file as trace
 
     monkeypatch.setattr(trace, "ENOUGH", 8)
     whole = traced("whole.trace", "preempt", "--cpu", "p3-500")

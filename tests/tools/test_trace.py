@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from emu.monitor import trace as traces
+from emu.monitor.trace import file as traces
 from tools.exit_codes import ExitCode
 
 Trapline = Callable[..., Any]       # the fixture `trapline`

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emu.monitor.watchpoints import Hit
+from emu.monitor.stops.watchpoints import Hit
 from tools.gdb.execution import EVERY, Execution
 from tools.gdb.stops import BEGINNING, STEPPED, Context, Stopped, accessed, here, interrupted
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection
 
 from emu.monitor.inspect.registers import sysenter
 from emu.monitor.inspect.tables import thread_key
-from emu.monitor.timeline import Timeline
-from emu.monitor.watchpoints import Access, Hit, Watch, Watchpoints
+from emu.monitor.stops.watchpoints import Access, Hit, Watch, Watchpoints
+from emu.monitor.travel.timeline import Timeline
 from emu.result import Reason, Result
 from tools.gdb.stops import INTERRUPTED, STEPPED, Context, Signal, Stopped, accessed, ended, here, interrupted
 

@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from emu.monitor.history import Position
 from emu.monitor.inspect.chips import chips
 from emu.monitor.inspect.pages import AddressSpace
 from emu.monitor.inspect.tables import vector_name
 from emu.monitor.inspect.threads import UnknownKernel, threads
+from emu.monitor.travel.history import Position
 from tools.gdb.execution import Execution
 
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from emu.machine import Machine
-from emu.monitor.timeline import Timeline
+from emu.monitor.travel.timeline import Timeline
 from emu.result import Reason, Result
 from tools.exit_codes import ExitCode
 from tools.gdb.endpoint import Endpoint

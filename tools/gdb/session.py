@@ -11,8 +11,8 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 from emu.monitor.inspect.threads import Thread
-from emu.monitor.timeline import Timeline
-from emu.monitor.watchpoints import Access
+from emu.monitor.stops.watchpoints import Access
+from emu.monitor.travel.timeline import Timeline
 from tools.gdb.backward import resume_back, step_back
 from tools.gdb.description import description
 from tools.gdb.execution import Execution

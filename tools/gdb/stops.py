@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from emu.machine import Machine
 from emu.monitor.inspect.tables import thread_key
-from emu.monitor.watchpoints import Access, Hit
+from emu.monitor.stops.watchpoints import Access, Hit
 from emu.result import Reason, Result
 
 FRAME = Struct("<5I")       # of an interrupt: EIP, CS, EFLAGS, and of an outer ring ESP, SS (volume 3A, figure 6-4)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from emu.cpu.registers import CONTROL, GENERAL
 from emu.machine import Machine
-from emu.monitor.breakpoints import locate
 from emu.monitor.inspect import caches, chips, code, pages, registers, stack, tables, threads
 from emu.monitor.inspect.pages import AddressSpace
+from emu.monitor.stops.breakpoints import locate
 from tools.step import rendering
 from tools.step.registry import Answer, Mistake, command, find, number
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from emu.monitor.expressions import NAMES
+from emu.monitor.stops.expressions import NAMES
 from tools.step.registry import COMMANDS
 from tools.step.session import Session
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from emu.cpu.x86 import IF
-from emu.monitor.breakpoints import Stop, locate
 from emu.monitor.inspect import stack, threads
 from emu.monitor.inspect.registers import sysenter
 from emu.monitor.inspect.tables import thread_key, vector_name
+from emu.monitor.stops.breakpoints import Stop, locate
 from emu.result import Reason, Result
 from tools.step.registry import Answer, Mistake, command, number
 

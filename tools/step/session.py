@@ -7,11 +7,11 @@ from typing import Any
 from emu.counters import Counters
 from emu.decoding import Instruction
 from emu.machine import Machine
-from emu.monitor.breakpoints import Breakpoints, Stop
-from emu.monitor.expressions import evaluate
 from emu.monitor.inspect import code, threads
 from emu.monitor.inspect.pages import AddressSpace
-from emu.monitor.timeline import Timeline
+from emu.monitor.stops.breakpoints import Breakpoints, Stop
+from emu.monitor.stops.expressions import evaluate
+from emu.monitor.travel.timeline import Timeline
 from emu.result import Reason
 from tools.exit_codes import exit_code
 from tools.serial import COM1, FarEnd, Remembered

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from emu.monitor.breakpoints import Access, Breakpoint
+from emu.monitor.stops.breakpoints import Access, Breakpoint
 from tools.step.registry import Answer, Mistake, command
 
 if TYPE_CHECKING:

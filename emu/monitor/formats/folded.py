@@ -13,10 +13,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from emu.crossings import Kind
-from emu.monitor import calls
-from emu.monitor.calls import Enter, Leave, Passed
 from emu.monitor.formats.labels import Labels, rings
-from emu.monitor.trace import Trace
+from emu.monitor.trace import calls
+from emu.monitor.trace.calls import Enter, Leave, Passed
+from emu.monitor.trace.file import Trace
 
 
 def lines(trace: Trace) -> Iterator[str]:

@@ -1,13 +1,13 @@
 """A trace as JSON lines: an object for each record, in the order in which they happened.
 
-    {"type": "trace", ...}      first: what was traced, as `emu.monitor.trace.TraceHead` has it
+    {"type": "trace", ...}      first: what was traced, as `emu.monitor.trace.file.TraceHead` has it
     {"type": "crossing", "cycle", "instructions", "kind", "name", "from", "from_name", "to", "to_name", "ring_before",
      "ring", "interrupts_before", "interrupts", "space", "program", "thread", "thread_name", "cost"}
                                 besides, where they mean something: "vector", "error", "line", "waited"
     {"type": "block", "cycle", "instructions", "address", "name", "size", "ring", "interrupts", "space", "program",
      "thread", "thread_name", "ends"}
     {"type": "console", "cycle", "text"}    bytes as Latin-1; behind the records of the part of the trace they are in
-    {"type": "end", ...}        last: as `emu.monitor.trace.TraceEnd`, and "flaw" if the trace is not whole
+    {"type": "end", ...}        last: as `emu.monitor.trace.file.TraceEnd`, and "flaw" if the trace is not whole
 
 Addresses are numbers; times are cycles and counts those before the record. Kinds are those of `emu.crossings.Kind` in
 small letters, `ends` is one of ENDS.
@@ -24,7 +24,7 @@ from typing import Any
 from emu.cpu.x86 import HAS_ERROR_CODE
 from emu.crossings import NO_LINE, Bits, Kind
 from emu.monitor.formats.labels import CR3, Labels, rings
-from emu.monitor.trace import Trace
+from emu.monitor.trace.file import Trace
 
 ENDS = ("other", "conditional", "jump", "indirect jump", "call", "indirect call", "return", "conditional backward")
 EVENTS = (Kind.EXCEPTION, Kind.SOFTWARE, Kind.INTERRUPT)

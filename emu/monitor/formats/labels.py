@@ -6,7 +6,7 @@ from typing import Any
 
 from emu.cpu.x86 import HAS_ERROR_CODE, Vector
 from emu.crossings import NO_LINE, Kind
-from emu.monitor.trace import Trace
+from emu.monitor.trace.file import Trace
 
 CR3 = 0xFFFFF000            # of `space`
 LINES = {0: "timer", 1: "keyboard", 4: "COM1", 8: "clock"}      # what is on the board's interrupt lines

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from emu.crossings import Kind
 from emu.monitor.formats.labels import CR3
-from emu.monitor.frames import Frame
-from emu.monitor.pairing import RETURNS
-from emu.monitor.trace import Trace
+from emu.monitor.paths.pairing import RETURNS
+from emu.monitor.trace.file import Trace
+from emu.monitor.trace.frames import Frame
 from loader.manifest import GUEST
 from loader.symbols import LineMap, SymbolTable
 

@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.crossings import NO_LINE, Kind
-from emu.monitor import calls
-from emu.monitor.calls import Enter, Leave, Passed, Switched
 from emu.monitor.formats.labels import LINES, Labels
 from emu.monitor.formats.protobuf import VARINT, double, fixed64, message, number, text, varint
-from emu.monitor.trace import Trace
+from emu.monitor.trace import calls
+from emu.monitor.trace.calls import Enter, Leave, Passed, Switched
+from emu.monitor.trace.file import Trace
 
 # Trace, TracePacket
 PACKET, TIMESTAMP, SEQUENCE, TRACK_EVENT, INTERNED, FLAGS, TRACK_DESCRIPTOR = 1, 8, 10, 11, 12, 13, 60

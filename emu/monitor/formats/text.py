@@ -16,11 +16,11 @@ from dataclasses import replace
 from typing import Any
 
 from emu.crossings import Kind
-from emu.monitor import calls
-from emu.monitor.calls import Enter, Event, How, Leave, Passed, Switched
 from emu.monitor.formats.labels import Labels, rings
-from emu.monitor.pairing import ENTRIES
-from emu.monitor.trace import Trace
+from emu.monitor.paths.pairing import ENTRIES
+from emu.monitor.trace import calls
+from emu.monitor.trace.calls import Enter, Event, How, Leave, Passed, Switched
+from emu.monitor.trace.file import Trace
 
 DEEPEST = 40                # levels that are indented
 

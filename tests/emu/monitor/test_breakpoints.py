@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from emu.machine import Machine
-from emu.monitor.breakpoints import Access, BreakpointError, Breakpoints, Kind
-from emu.monitor.expressions import ExpressionError
 from emu.monitor.inspect import threads
-from emu.monitor.timeline import Timeline
+from emu.monitor.stops.breakpoints import Access, BreakpointError, Breakpoints, Kind
+from emu.monitor.stops.expressions import ExpressionError
+from emu.monitor.travel.timeline import Timeline
 from emu.result import Reason
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "cpu"))

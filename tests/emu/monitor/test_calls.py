@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from emu.crossings import Kind
 from emu.decoding import decode_detail
 from emu.machine import Machine
-from emu.monitor.calls import Enter, How, Leave, Switched, events
 from emu.monitor.formats.labels import Labels
 from emu.monitor.monitor import Monitor
 from emu.monitor.names import Names
-from emu.monitor.pairing import ENTRIES, RETURNS
-from emu.monitor.trace import Trace, TraceHead
+from emu.monitor.paths.pairing import ENTRIES, RETURNS
+from emu.monitor.trace.calls import Enter, How, Leave, Switched, events
+from emu.monitor.trace.file import Trace, TraceHead
 from loader.boot import load
 from loader.image import Image
 from tests.emu.monitor.trace_rows import CALL, JUMP, PLAIN, RETURN, THREAD, Rows

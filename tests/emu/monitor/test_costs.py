@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from emu.counters import CAUSES
 from emu.crossings import Kind
 from emu.machine import Machine
-from emu.monitor import costs, paths
-from emu.monitor.costs import CHOICES, OCCURRENCE, PARTS, PathCosts, spread
 from emu.monitor.monitor import Monitor
 from emu.monitor.names import Names
-from emu.monitor.paths import load, marks
+from emu.monitor.paths import costs, paths
+from emu.monitor.paths.costs import CHOICES, OCCURRENCE, PARTS, PathCosts, spread
+from emu.monitor.paths.paths import load, marks
 
 sys.path.insert(0, str(Path(__file__).parent))
 from crossing_rows import K, U, row, rows

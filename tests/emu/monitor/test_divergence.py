@@ -18,15 +18,16 @@ from machine_code import BareMachine
 
 from emu.crossings import Bits, Kind
 from emu.machine import Machine
-from emu.monitor import cost_changes, lockstep
-from emu.monitor.costs import PARTS, costs
-from emu.monitor.divergence import Comparison, compare
-from emu.monitor.inputs import Inputs, Source, first_difference, with_interrupts
+from emu.monitor.compare import lockstep
+from emu.monitor.compare.divergence import Comparison, compare
+from emu.monitor.compare.inputs import Inputs, Source, first_difference, with_interrupts
 from emu.monitor.monitor import Monitor
 from emu.monitor.names import Names
-from emu.monitor.paths import path
-from emu.monitor.trace import Trace, TraceEnd, TraceHead
-from emu.monitor.tracing import in_words
+from emu.monitor.paths import changes as cost_changes
+from emu.monitor.paths.costs import PARTS, costs
+from emu.monitor.paths.paths import path
+from emu.monitor.trace.file import Trace, TraceEnd, TraceHead
+from emu.monitor.trace.tracing import in_words
 from loader.assembler import assemble
 from loader.boot import recognise
 from loader.elf_writer import write_elf

@@ -6,8 +6,8 @@ import pytest
 from cutting import state
 
 from emu.machine import Machine
-from emu.monitor.explore import Explorer
-from emu.monitor.scenario import Scenario, ScenarioError
+from emu.monitor.explore.explorer import Explorer
+from emu.monitor.explore.scenario import Scenario, ScenarioError
 from loader.boot import load
 from loader.image import Image
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emu.machine import Machine
-from emu.monitor.expressions import ExpressionError, evaluate
+from emu.monitor.stops.expressions import ExpressionError, evaluate
 
 BARE = Machine()
 

@@ -18,8 +18,8 @@ from emu.crossings import Bits, Kind
 from emu.machine import Machine
 from emu.monitor.formats import folded, jsonl, lcov, perfetto, text
 from emu.monitor.names import Names
-from emu.monitor.trace import Trace
-from emu.monitor.tracing import record
+from emu.monitor.trace.file import Trace
+from emu.monitor.trace.tracing import record
 from loader.boot import load
 from loader.image import Image
 from tests.emu.monitor.trace_rows import CALL, JUMP, RETURN, Rows

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from emu.memory import PAGE
-from emu.monitor.history import History, Moment, Position
+from emu.monitor.travel.history import History, Moment, Position
 
 
 def moment(count: int, pages: tuple[Any, ...] = ()) -> Moment:

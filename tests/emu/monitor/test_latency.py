@@ -11,9 +11,9 @@ import pytest
 
 from emu.crossings import Kind
 from emu.machine import Machine
-from emu.monitor.latency import flag_marks, latencies, table, window_table, windows
 from emu.monitor.monitor import Monitor
 from emu.monitor.names import Names
+from emu.monitor.paths.latency import flag_marks, latencies, table, window_table, windows
 from loader.boot import load
 from loader.symbols import SymbolTable
 

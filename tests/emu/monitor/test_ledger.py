@@ -10,8 +10,8 @@ import pytest
 from emu.counters import CAUSES
 from emu.crossings import Kind
 from emu.machine import Machine
-from emu.monitor.ledger import Ledger, Place, ledger
 from emu.monitor.monitor import Monitor
+from emu.monitor.paths.ledger import Ledger, Place, ledger
 from loader.boot import load
 from loader.image import Image
 from tools.bench.kernel import sleeping

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from emu.crossings import Kind
 from emu.machine import Machine
-from emu.monitor import paths
 from emu.monitor.monitor import Monitor
 from emu.monitor.names import Names
-from emu.monitor.pairing import pair
-from emu.monitor.paths import NESTINGS, PathError, Point, load, marks, point, read, unseen
+from emu.monitor.paths import paths
+from emu.monitor.paths.pairing import pair
+from emu.monitor.paths.paths import NESTINGS, PathError, Point, load, marks, point, read, unseen
 from loader.boot import load as load_image
 from loader.symbols import SymbolTable
 

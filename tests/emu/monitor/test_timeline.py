@@ -13,7 +13,7 @@ from machine_code import BareMachine
 
 from emu.devices.uart import IER, MCR
 from emu.machine import Machine
-from emu.monitor.timeline import Position, Timeline
+from emu.monitor.travel.timeline import Position, Timeline
 from emu.result import Reason
 
 # Interrupts by the timer, string instructions, exceptions, a store into code, port accesses, RDTSC.

@@ -10,10 +10,10 @@ import pytest
 from emu.crossings import Bits, Kind
 from emu.machine import Machine
 from emu.monitor.names import Names
-from emu.monitor.paths import path
-from emu.monitor.trace import Trace, TraceWriter
-from emu.monitor.tracing import Tracing, head_of, record
-from emu.monitor.triggers import Run, TriggerError, trigger
+from emu.monitor.paths.paths import path
+from emu.monitor.trace.file import Trace, TraceWriter
+from emu.monitor.trace.tracing import Tracing, head_of, record
+from emu.monitor.trace.triggers import Run, TriggerError, trigger
 from emu.result import Reason
 from loader.boot import load
 from loader.image import Image

@@ -8,7 +8,7 @@ import numpy as np
 
 from emu.crossings import BLOCK, CROSSING, NO_LINE, Kind
 from emu.monitor.names import Names
-from emu.monitor.trace import Trace, TraceEnd, TraceHead
+from emu.monitor.trace.file import Trace, TraceEnd, TraceHead
 from loader.symbols import LineMap, SymbolTable
 
 CALL, RETURN, JUMP, PLAIN = 4, 6, 2, 0          # how blocks end: emu.timing.branches

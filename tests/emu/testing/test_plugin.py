@@ -13,7 +13,7 @@ import pytest
 import emu.testing.bench  # noqa: F401  pytester forgets what a run imports, and this takes a while
 from emu import native
 from emu.crossings import CROSSING
-from emu.monitor.trace import Trace
+from emu.monitor.trace.file import Trace
 from emu.testing import guest
 
 pytest_plugins = ["pytester"]

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from emu.monitor.history import History, Moment, Position
+from emu.monitor.travel.history import History, Moment, Position
 from emu.result import Reason, Result
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.monitor.inputs import Inputs
+from emu.monitor.compare.inputs import Inputs
 from emu.monitor.inspect.plain import Plain
 from emu.monitor.monitor import Monitor
 

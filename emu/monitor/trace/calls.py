@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.crossings import Bits, Kind
-from emu.monitor.frames import Frame
-from emu.monitor.pairing import CR3, ENTRIES, RETURNS
+from emu.monitor.paths.pairing import CR3, ENTRIES, RETURNS
+from emu.monitor.trace.frames import Frame
 
 CALLS = (4, 5)              # how a block ends: kinds of emu.timing.branches, which only native code can import quickly
 RETURN = 6

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.crossings import Bits, Kind
-from emu.monitor.costs import CHOICES, aligned, ended, spread
 from emu.monitor.names import Names
-from emu.monitor.pairing import CR3, RETURNS
+from emu.monitor.paths.costs import CHOICES, aligned, ended, spread
+from emu.monitor.paths.pairing import CR3, RETURNS
 from guest.abi.memory import Memory
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 
 from emu.crossings import Bits, Kind
 from emu.monitor.names import Names
-from emu.monitor.pairing import ENTRIES, RETURNS, Returns, pair
+from emu.monitor.paths.pairing import ENTRIES, RETURNS, Returns, pair
 from guest.abi.cpu import Vector
 
 EVENTS = (Kind.EXCEPTION, Kind.SOFTWARE, Kind.INTERRUPT)

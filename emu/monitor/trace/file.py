@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from emu import container
 from emu.crossings import BLOCK, CROSSING
-from emu.monitor import columns
-from emu.monitor.frames import CONSOLE, Frame, joined, merge
 from emu.monitor.names import Names
+from emu.monitor.trace import columns
+from emu.monitor.trace.frames import CONSOLE, Frame, joined, merge
 
 # Kinds of the container's frames. CROSSINGS begins a Frame: how many block records came before, u64, then records;
 # the two others follow unless they are empty.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emu.monitor.costs import PARTS, PathCosts, aligned
+from emu.monitor.paths.costs import PARTS, PathCosts, aligned
 
 
 @dataclass(frozen=True)

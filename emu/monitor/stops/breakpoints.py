@@ -19,13 +19,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from emu.cpu.x86 import Vector
-from emu.monitor.expressions import ExpressionError, Value, evaluate, parse
-from emu.monitor.history import Position
 from emu.monitor.inspect import threads
 from emu.monitor.inspect.registers import sysenter
 from emu.monitor.inspect.tables import Gate, idt
-from emu.monitor.timeline import Timeline
-from emu.monitor.watchpoints import Access, Hit, Watch, Watchpoints
+from emu.monitor.stops.expressions import ExpressionError, Value, evaluate, parse
+from emu.monitor.stops.watchpoints import Access, Hit, Watch, Watchpoints
+from emu.monitor.travel.history import Position
+from emu.monitor.travel.timeline import Timeline
 from emu.result import Reason, Result
 
 if TYPE_CHECKING:

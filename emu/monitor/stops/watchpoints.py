@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from unicorn import unicorn_const as uc_const
 
 from emu.cpu.paging import READ_WRITE_EXECUTE
-from emu.monitor.history import Position
 from emu.monitor.inspect import threads
 from emu.monitor.inspect.pages import AddressSpace
 from emu.monitor.inspect.plain import Plain
-from emu.monitor.timeline import Timeline
+from emu.monitor.travel.history import Position
+from emu.monitor.travel.timeline import Timeline
 from emu.result import Reason, Result
 from guest.abi.memory import Memory
 

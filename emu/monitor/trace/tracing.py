@@ -17,15 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.crossings import BLOCK, CROSSING, Kind
-from emu.monitor import paths
-from emu.monitor.frames import CONSOLE, joined, unwrapped
 from emu.monitor.inspect.threads import is_known
 from emu.monitor.monitor import EVERYWHERE, Kept, Monitor, Sink
 from emu.monitor.names import Names
-from emu.monitor.paths import NamedPath
+from emu.monitor.paths import paths
+from emu.monitor.paths.paths import NamedPath
 from emu.monitor.roster import Roster
-from emu.monitor.trace import Trace, TraceEnd, TraceHead, TraceWriter
-from emu.monitor.triggers import Run, Trigger, TriggerError
+from emu.monitor.trace.file import Trace, TraceEnd, TraceHead, TraceWriter
+from emu.monitor.trace.frames import CONSOLE, joined, unwrapped
+from emu.monitor.trace.triggers import Run, Trigger, TriggerError
 from emu.result import Reason, Result
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.crossings import Bits, Kind
-from emu.monitor.trace import Trace
+from emu.monitor.trace.file import Trace
 from emu.result import Reason
 
 SPACE = 0xFFFFF000                  # of `space`: CR3

@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 
 from emu.crossings import Bits
 from emu.decoding import decode
+from emu.monitor.explore.scenario import Scenario, ScenarioError, Ticks
 from emu.monitor.inspect.threads import current
 from emu.monitor.monitor import Monitor
-from emu.monitor.scenario import Scenario, ScenarioError, Ticks
 from emu.result import Reason
 
 LONGEST = 1_000_000             # instructions of a window
