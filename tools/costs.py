@@ -150,7 +150,7 @@ def _as_text(found: Survey, latency: bool, ledger: Ledger | None, name: str | No
     from emu.monitor.paths.latency import window_table
 
     if ledger:
-        from tools.ledger_table import ledger_table
+        from emu.monitor.formats.ledger import table as ledger_table
 
         return f"{name}: the {which} occurrence\n\n{ledger_table(ledger)}"
     parts = [table(found.costs)]

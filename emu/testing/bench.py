@@ -11,12 +11,13 @@ import pytest
 
 from emu.cpu.layout import UnicornLayoutError
 from emu.monitor.formats import text
+from emu.monitor.formats.ledger import table
 from emu.monitor.paths.costs import costs
 from emu.monitor.paths.ledger import Place, ledger
 from emu.monitor.paths.paths import NamedPath, PathError
 from emu.monitor.trace.file import TraceWriter
 from emu.testing import goldens
-from emu.testing.budgets import Cycles, as_text
+from emu.testing.budgets import Cycles
 from emu.testing.guest import DEFAULT_CYCLES, Guest, named_paths
 from emu.testing.pool import Booted, Pool, Wanted
 from emu.timing.profile import ProfileError
@@ -24,6 +25,7 @@ from loader.image import ImageError
 
 WRONG = (ImageError, ProfileError, PathError, UnicornLayoutError, ValueError, OSError)     # one line says it all
 REGISTERS = ("eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "esp", "eip", "eflags", "cr2", "cr3")
+LONGEST = 120           # rows of a ledger that are shown; of a longer one the dearest
 STEPS = 5000            # instructions of the longest ledger; stepping takes time
 LAST = 12               # crossings that are shown of a test that has failed
 
@@ -200,7 +202,7 @@ class Bench:
             booted = self._pool.take(guest.booted.wanted)
             begin, end = (Place(int(occurrence[f"{which}_instructions"]), int(occurrence[which]))
                           for which in ("begin", "end"))
-            return as_text(ledger(booted.machine, begin, end, names=guest.names))
+            return table(ledger(booted.machine, begin, end, names=guest.names), LONGEST)
         except ValueError:
             return "no ledger: the run cannot be made again, since the test has changed the machine or given it input"
         finally:

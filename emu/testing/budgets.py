@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from emu.monitor.paths.costs import PARTS, PathCosts
-
-if TYPE_CHECKING:
-    from emu.monitor.paths.ledger import Ledger, Row
-
-LONGEST = 120           # rows of a ledger that are shown; of a longer one the dearest
 
 Spent = Callable[[Any], str]        # the ledger of an occurrence as text
 
@@ -78,28 +73,3 @@ def explain(op: str, left: object, right: object) -> list[str]:
     return [f"{int(left) if isinstance(left, Cycles) else left!r} {op} "
             f"{int(right) if isinstance(right, Cycles) else right!r}",
             number.summary(), f"the ledger of {number.trapline_path} follows below"]
-
-
-def as_text(ledger: Ledger) -> str:
-    """A ledger for people: a line for each instruction or event; of a long one the dearest."""
-    rows, left_out = ledger.rows, 0
-    if len(rows) > LONGEST:
-        dearest = sorted(range(len(rows)), key=lambda at: -rows[at].cycles)[:LONGEST]
-        rows = [rows[at] for at in sorted(dearest)]
-        left_out = len(ledger.rows) - len(rows)
-    table = [["cycle", "cycles", "ring", "where", "instruction", "why", "source"],
-             *(_cells(row) for row in rows)]
-    text = _columns(table)
-    return text + (f"\n... and {left_out:,} cheaper rows between these" if left_out else "")
-
-
-def _cells(row: Row) -> list[str]:
-    why = ", ".join(f"{cause} {cycles}" for cause, cycles in row.causes.items() if cycles)
-    source = f"{row.file}:{row.line}" if row.file else ""
-    return [f"{row.cycle:,}", f"{row.cycles:,}", str(row.cpl), row.where, row.text, why, source]
-
-
-def _columns(rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(f"{cell:{'>' if at < 2 else '<'}{width}}" for at, (cell, width) in enumerate(
-        zip(row, widths, strict=True))).rstrip() for row in rows)

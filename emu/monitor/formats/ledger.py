@@ -11,21 +11,25 @@ if TYPE_CHECKING:
 WIDEST = 34                 # characters of a disassembled instruction before what stands behind it moves to the right
 
 
-def ledger_table(ledger: Ledger) -> str:
-    """A line for each row: cycles since the beginning, cycles, what they are made of, where, source, instruction; and
-    the sums. What the pipeline took alone needs no cause.
+def table(ledger: Ledger, most: int | None = None) -> str:
+    """A line for each row: cycles since the beginning, cycles, ring, where, instruction, source, what the cycles are
+    made of; and the sums. What the pipeline took alone needs no cause. Of more than `most` rows the dearest are shown.
     """
     if not ledger.rows:
         return "nothing ran"
-    first = ledger.rows[0].cycle
+    first, rows = ledger.rows[0].cycle, ledger.rows
+    if most is not None and len(rows) > most:
+        dearest = sorted(range(len(rows)), key=lambda at: -rows[at].cycles)[:most]
+        rows = [rows[at] for at in sorted(dearest)]
     lines = [("at", "cycles", "cpl", "where", "instruction", "source", "causes")]
     lines += [(f"{row.cycle - first:,}", f"{row.cycles:,}", str(row.cpl), row.where,
-               f"-- {row.text}" if row.is_event else row.text, _source(row), _causes(row.causes))
-              for row in ledger.rows]
+               f"-- {row.text}" if row.is_event else row.text, _source(row), _causes(row.causes)) for row in rows]
     widths = [min(max(map(len, column)), WIDEST) for column in zip(*lines, strict=True)]
     text = [f"{at:>{widths[0]}}  {cycles:>{widths[1]}}  {cpl:>3}  {where:<{widths[3]}}  {what:<{widths[4]}}  "
             f"{source:<{widths[5]}}  {causes}".rstrip() for at, cycles, cpl, where, what, source, causes in lines]
-    return "\n".join([*text, "", f"{ledger.instructions:,} instructions, {ledger.cycles:,} cycles: {_sums(ledger)}"])
+    left_out = [f"... and {len(ledger.rows) - len(rows):,} cheaper rows between these"] * (len(rows) < len(ledger.rows))
+    return "\n".join([*text, *left_out, "",
+                      f"{ledger.instructions:,} instructions, {ledger.cycles:,} cycles: {_sums(ledger)}"])
 
 
 def _source(row: Row) -> str:
