@@ -147,7 +147,7 @@ def keep(s: State, step: int, linear: int, size: int) -> None:
 
 @compiled
 def derive(s: State, step: int, start: int) -> None:
-    """Run the program at `step` for the block at linear `start`.
+    """Run the program from `step` on for the block at linear `start`; what came before has kept its stores.
 
     Leaves the records, `derived`: up to which instruction they are complete, `derived_cut`: 1 if the block must be left
     there, 0 if it will fault there or ends, `split_at`: where it must be left at the latest, and `remap_frame`: the
@@ -156,7 +156,6 @@ def derive(s: State, step: int, start: int) -> None:
     user = 1 if load32(s.env + HFLAGS) & HF_CPL == 3 else 0
     stack_mask = 0xFFFFFFFF if load32(s.env + HFLAGS) & HF_SS32 else 0xFFFF
     s.record_count = 0
-    s.kept_count = 0
     s.derived_cut = 0
     s.split_at = WHOLE
     s.remap_frame = -1
@@ -174,7 +173,7 @@ def derive(s: State, step: int, start: int) -> None:
             add_record(s, at, FETCHED, linear, frame << 12 | linear & 0xFFF, load16(step + SIZE), page_kind)
         elif op <= OP_KEEP and op >= OP_ACCESS:
             access, size = load8(step + ACCESS), load16(step + SIZE)
-            mask = load64(step + MASK)
+            mask = load32(step + MASK)
             if mask == BY_STACK:
                 mask = stack_mask
             offset = load32(load64(step + VALUE_BASE)) + (load32(load64(step + SCALED)) << load8(step + SHIFT)) \

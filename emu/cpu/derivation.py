@@ -101,6 +101,16 @@ class Step(NamedTuple):
     result: int = 0                     # base that it defines, 0 if none
     value: Value | None = None          # KEEP: what is stored, None if unknown
 
+    @property
+    def reads(self) -> bool:
+        """True if an instruction reads data here."""
+        return self.op in (Op.ACCESS, Op.LOAD, Op.KEEP) and bool(self.access & Access.READ)
+
+    @property
+    def writes(self) -> bool:
+        """True if an instruction writes data here."""
+        return self.op in (Op.ACCESS, Op.LOAD, Op.KEEP) and bool(self.access & Access.WRITE)
+
 
 class Address(NamedTuple):
     """A memory operand with the values that its registers have at its instruction."""

@@ -35,53 +35,48 @@ from emu.cpu.x86 import CR0_PG, PDE_PS, PTE_D, PTE_P, PTE_U, PTE_W
 from emu.native import compiled, inlined, load8, load32, load64, store64
 from emu.timing.associative import KEY as TAG
 from emu.timing.associative import LARGE as LARGE_TAG
-from emu.timing.associative import MARK, key_of, promote, set_of
+from emu.timing.associative import MARK, key_of, place_back, place_first, set_of
 from emu.timing.hierarchy import trace_index
 from emu.timing.model import Model
 
 OP_END, OP_ACCESS = int(Op.END), int(Op.ACCESS)
 
-# A word that is to move to the front of its set: address of the set, ways, key; i64 each.
-LATER_WAYS, LATER_KEY, LATER_ENTRY = 8, 16, 24
+# A word that has moved to the front of its set: address of the set, where the word stood; i64 each.
+MOVED_WAY, MOVED_ENTRY = 8, 16
 
 
 @inlined
 def look(s: State, first: int, ways: int, key: int) -> int:
-    """The word with this key in the set at `first`, 0 if there is none; one that must move to the front is noted."""
+    """The word with this key in the set at `first`, at the front of which it is then; 0 if there is none."""
     word = load64(first)
-    if word & TAG != key or s.later_count:              # what was noted may push it back
-        word = look_behind(s, first, ways, key)
-    return word
+    return word if word & TAG == key else look_behind(s, first, ways, key)
 
 
 @compiled
 def look_behind(s: State, first: int, ways: int, key: int) -> int:
-    """`look`, not at the front alone."""
-    for way in range(ways):
+    """`look`, behind the front; that the word has moved is noted."""
+    way = 1
+    while way < ways:
         word = load64(first + way * 8)
         if word & TAG == key:
-            note(s, first, ways, key)
+            place_first(first, way, word)
+            at = s.moved + s.moved_count * MOVED_ENTRY
+            store64(at, first)
+            store64(at + MOVED_WAY, way)
+            s.moved_count += 1
             return word
-        if not word:
-            return 0
+        way += 1
     return 0
 
 
 @compiled
-def note(s: State, first: int, ways: int, key: int) -> None:
-    """This word is to move to the front of its set, once the whole block is known to hit."""
-    at = s.later + s.later_count * LATER_ENTRY
-    store64(at, first)
-    store64(at + LATER_WAYS, ways)
-    store64(at + LATER_KEY, key)
-    s.later_count += 1
-
-
-@compiled
-def promote_noted(s: State, m: Model) -> None:
-    """Move what was noted to the front, in order."""
-    for at in range(s.later, s.later + s.later_count * LATER_ENTRY, LATER_ENTRY):
-        promote(m, load64(at), load64(at + LATER_WAYS), load64(at + LATER_KEY))
+def take_back(s: State) -> None:
+    """Put what `hits` has moved back where it was: the block does not run, or not as a whole."""
+    while s.moved_count:
+        s.moved_count -= 1
+        at = s.moved + s.moved_count * MOVED_ENTRY
+        place_back(load64(at), load64(at + MOVED_WAY))
+    s.last_page = s.last_code_page = -1
 
 
 @inlined
@@ -139,69 +134,69 @@ def look_written(s: State, m: Model, physical: int) -> int:
 
 
 @inlined
-def hits(s: State, m: Model, step: int, start: int) -> bool:
-    """Run the program at `step` for the block at linear `start`: true if all of it hits, and the model knows.
+def hits(s: State, m: Model, step: int, start: int) -> int:
+    """Run the program at `step` for the block at linear `start`; the first step that does not hit, 0 if all do.
 
     The pages of the last access to data and of the last fetch are the most recent of their sets: not looked for again.
     """
+    s.kept_count = s.moved_count = 0
     mode = load32(s.env + HFLAGS)
     stack_mask = 0xFFFFFFFF if mode & HF_SS32 else 0xFFFF
     paged = load32(s.env + CR0) & CR0_PG
-    if paged and s.tlb_cr3 != load32(s.env + CR3):
-        return False
+    if s.stream or (paged and s.tlb_cr3 != load32(s.env + CR3)):
+        return step
     user = 1 if mode & HF_CPL == 3 else 0
     rights = PTE_P | PTE_U if user else PTE_P
     tlb, epoch, ram_size, frames = s.tlb, s.epoch, s.ram_size, s.frames
     shift, line_mask = m.l1d_shift, (1 << m.l1d_shift) - 1
     last_line, last_write = -1, 0                       # of the access before: that it is there is known
-    s.kept_count = s.later_count = 0
     while True:
         head = load64(step)                             # OP, AT, SIZE, ACCESS and SHIFT at one go
         op = head & 0xFFFF
         if op >= OP_ACCESS and op <= OP_KEEP and op != OP_FETCH:
-            access, size, mask = head >> 8 * ACCESS & 0xFF, head >> 8 * SIZE & 0xFFFF, load64(step + MASK)
+            access, size, mask = head >> 8 * ACCESS & 0xFF, head >> 8 * SIZE & 0xFFFF, load32(step + MASK)
             if mask == BY_STACK:
                 mask = stack_mask
             offset = load32(load64(step + VALUE_BASE)) + (load32(load64(step + SCALED)) << (head >> 8 * SHIFT & 31)) \
                 + load32(step + DISP) & mask
             linear = load64(load64(step + SEGMENT)) + offset & 0xFFFFFFFF
             if not access or (linear & line_mask) + size > line_mask + 1:
-                return False
+                return step
             write = access & ACCESS_WRITE
             physical = linear & s.a20_mask
             if paged:
                 need = rights | PTE_W | PTE_D if write else rights
                 word = load64(tlb + (linear >> 12) * 8)
                 if word >> 32 != epoch or word & need != need:
-                    return False
+                    return step
                 if linear >> 12 != s.last_page:
                     if not look_page(s, m, linear, word & PDE_PS):
-                        return False
+                        return step
                     s.last_page = linear >> 12
                 physical = word & PAGE_MASK | linear & 0xFFF
             line = physical >> shift
             if line != last_line or write > last_write:
                 if physical >= ram_size:
-                    return False
+                    return step
                 if write:
                     if load8(frames + (physical >> 12)) & CODE_FRAME or not look_written(s, m, physical):
-                        return False
+                        return step
                 elif not look(s, set_of(m.l1d, m.l1d_mask, m.l1d_ways, line), m.l1d_ways, key_of(line)):
-                    return False
+                    return step
                 last_line, last_write = line, write
             if op == OP_LOAD:
                 value = kept_value(s, linear, size) if s.kept_count else NOT_KEPT
                 if value == NOT_KEPT:
                     value = load32(s.ram + physical) if size == 4 else value_at(s, linear, size, user)
                 if value < 0:
-                    return False
+                    return step
                 store64(load64(step + RESULT), value)
             elif op == OP_KEEP:
                 keep(s, step, linear, size)
         elif op == OP_FETCH:
             linear = start + load32(step + DISP) & 0xFFFFFFFF
             if not look_code(s, m, linear, paged, epoch):
-                return False
+                return step
         elif op == OP_END:
             break
         elif op == OP_IF_COUNT:
@@ -211,8 +206,6 @@ def hits(s: State, m: Model, step: int, start: int) -> bool:
         elif op > OP_KEEP and op <= OP_BIT_SCAN:
             store64(load64(step + RESULT), calculate(step) & 0xFFFFFFFF)
         else:
-            return False
+            return step
         step += STEP_SIZE
-    if s.later_count:
-        promote_noted(s, m)
-    return True
+    return 0

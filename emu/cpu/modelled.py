@@ -39,9 +39,10 @@ from emu.cpu.blocks import (
     repeat_count,
 )
 from emu.cpu.charging import REPEAT, add_charge, cost_before, set_start
-from emu.cpu.hits import hits
+from emu.cpu.hits import hits, take_back
 from emu.cpu.layout import CR0, CR4, HF_CPL, HF_CS32, HF_INHIBIT_IRQ, HFLAGS
 from emu.cpu.paging import PAGE_MASK, directory_entry, find, table_entry
+from emu.cpu.program import READS, WRITES
 from emu.cpu.records import (
     CACHE_STALL,
     EMPTY,
@@ -186,8 +187,10 @@ def iterates_at_price(s: State, m: Model, slot: int, pc: int) -> bool:
     if (s.intr or s.reason or s.stepping or s.flush_tlb or s.step_allow or s.recording or s.stream
             or load16(slot + FLAGS) & ~(REPEAT | COUNT16) or s.cycles + load32(slot + WORST) >= s.event_deadline):
         return False
-    if not repeat_count(s, slot) or not hits(s, m, s.programs + load32(slot + PROGRAM), pc):
-        s.last_page = s.last_code_page = -1
+    if not repeat_count(s, slot):
+        return False
+    if hits(s, m, s.programs + load32(slot + PROGRAM), pc):
+        take_back(s)
         return False
     store32(s.env + HFLAGS, load32(s.env + HFLAGS) & ~HF_INHIBIT_IRQ)      # the shadow of STI is over
     cycles = s.cycles
@@ -246,15 +249,14 @@ def open_block(user: Any, slot: int, pc: int) -> int:
     set_start(s, slot, s.cycles, s.instructions)
     s.record_next = 0
     s.opened = 1
+    s.kept_count = 0
     derive(s, s.programs + load32(slot + PROGRAM), pc)
     return 0
 
 
-@callback(types.int32(types.voidptr, types.int64, types.int64, types.int64))
-def charge_part(user: Any, slot: int, first: int, last: int) -> int:
+@compiled
+def charge_records(s: State, m: Model, slot: int, first: int, last: int) -> None:
     """Charge instructions `first` to `last` (exclusive) of the block that was opened, with what their accesses cost."""
-    s = record(user)
-    m = model_at(s.model)
     begin = s.cycles - cost_before(s, slot, first)
     stalls = 0
     s.last_page = s.last_code_page = -1
@@ -277,7 +279,34 @@ def charge_part(user: Any, slot: int, first: int, last: int) -> int:
             s.branch_slot = slot
         if load16(slot + STRING):
             charge_iteration(s, slot, last - 1)
+
+
+@callback(types.int32(types.voidptr, types.int64, types.int64, types.int64))
+def charge_part(user: Any, slot: int, first: int, last: int) -> int:
+    """`charge_records`, for who charges (`charging`)."""
+    s = record(user)
+    charge_records(s, model_at(s.model), slot, first, last)
     return 0
+
+
+@callback(types.int32(types.voidptr, types.int64, types.int64, types.int64))
+def charge_from(user: Any, slot: int, pc: int, step: int) -> int:
+    """Charge a whole block at linear `pc` of which everything hits before `step` of its program.
+
+    What hits has no records: it has not stalled. 0 if the block must not run whole: then nothing has happened.
+    """
+    s = record(user)
+    m = model_at(s.model)
+    derive(s, step, pc)
+    if s.derived_cut or s.split_at != WHOLE:
+        take_back(s)
+        return 0
+    set_start(s, slot, s.cycles, s.instructions)
+    s.record_next = s.opened = 0
+    m.loads += load16(step + READS)
+    m.stores += load16(step + WRITES)
+    charge_records(s, m, slot, 0, load16(slot + COUNT))
+    return 1
 
 
 @callback(types.int32(types.voidptr, types.int64, types.int64, types.int64))
@@ -332,14 +361,11 @@ def on_block_modelled(handle: Any, address: int, size: int, user: Any) -> None:
         settle(s, m, pc)
     if (load64(slot) == key and counts <= 0xFFFF and s.cycles + load32(slot + WORST) < s.deadline
             and s.instructions + counts < s.limit and mode & HF_CPL == s.ring):
-        if not s.stream and hits(s, m, s.programs + load32(slot + PROGRAM), pc):
+        step = hits(s, m, s.programs + load32(slot + PROGRAM), pc)
+        if not step:
             charge_price(s, m, slot, counts)
             return
-        s.last_page = s.last_code_page = -1             # it may have noted what it did not do
-        call_open(s.open_block, s.self, slot, pc)
-        if not s.derived_cut and s.split_at == WHOLE:
-            s.opened = 0
-            call_part(s.charge_part, s.self, slot, 0, counts)
+        if call_part(s.charge_from, s.self, slot, pc, step):
             return
     elif s.repeating == pc and load64(slot) == key and counts & 0xFFFF == 1 and iterates_at_price(s, m, slot, pc):
         return

@@ -21,10 +21,12 @@ VALUE_BASE = 16             # address of the base
 SCALED = 24                 # address of what is shifted and added, or of the second operand
 SEGMENT = 32                # address of the segment's base (u64)
 MASK = 40                   # u32: of the offset in the segment; 0: as wide as the stack
+READS = 44                  # u16: reads of data by the steps before
+WRITES = 46                 # u16: writes
 RESULT = 48                 # address of the temporary that is written
 STORED = 56                 # KEEP: address of the value that is stored; 0: not known
 STEP_SIZE = 64
-_LAYOUT = struct.Struct("<HHHBBiiqqqqqq")
+_LAYOUT = struct.Struct("<HHHBBiiqqqIHHqq")
 TEMPORARIES = 1 << 13
 ENDS, STOPS = int(Op.END), int(Op.STOP)
 OP_ACCESS, OP_FETCH, OP_LOAD, OP_KEEP = int(Op.ACCESS), int(Op.FETCH), int(Op.LOAD), int(Op.KEEP)
@@ -39,17 +41,23 @@ OP_CALL_FAR, OP_EMPTY = int(Op.CALL_FAR), int(Op.EMPTY)
 
 def pack(steps: Sequence[Step], s: State) -> bytes:
     """A program for `derive`, of this process: its operands are addresses."""
-    return b"".join(_pack_step(step, s) for step in steps)
+    packed = []
+    reads = writes = 0
+    for step in steps:
+        packed.append(_pack_step(step, s, reads, writes))
+        reads += step.reads
+        writes += step.writes
+    return b"".join(packed)
 
 
-def _pack_step(step: Step, s: State) -> bytes:
+def _pack_step(step: Step, s: State, reads: int, writes: int) -> bytes:
     disp, offset = step.base.offset, step.scaled.offset
     if step.op in (Op.ACCESS, Op.LOAD, Op.KEEP, Op.ADD):
         disp += step.scaled.offset << step.shift
         offset = step.value.offset if step.value else 0
     return _LAYOUT.pack(step.op, step.at, step.size, step.access, step.shift, _signed(disp), _signed(offset),
                         _place(step.base, s), _place(step.scaled, s),
-                        s.env + SEGMENTS + SEGMENT_SIZE * step.segment + BASE, step.mask,
+                        s.env + SEGMENTS + SEGMENT_SIZE * step.segment + BASE, step.mask, reads, writes,
                         _place(Value(step.result, 0), s) if step.result else 0,
                         _place(step.value, s) if step.value else 0)
 

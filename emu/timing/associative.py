@@ -65,6 +65,17 @@ def place_first(first: int, way: int, word: int) -> None:
 
 
 @compiled
+def place_back(first: int, way: int) -> None:
+    """Put the word at the front back to where it stood: undo `place_first`."""
+    word = load64(first)
+    each = 0
+    while each < way:
+        store64(first + each * 8, load64(first + each * 8 + 8))
+        each += 1
+    store64(first + way * 8, word)
+
+
+@compiled
 def insert(m: Model, first: int, ways: int, word: int) -> int:
     """Make `word`, whose key is not in the set, its most recent one; the word that had to leave, or 0."""
     m.changes += 1
