@@ -72,8 +72,11 @@ def _with_cache(decorate: Callable[[], Any]) -> Any:
 
 
 def callback(signature: Any) -> Callable[[Callable[..., Any]], Any]:
-    """A C function with this numba signature: a hook by its `.address`, an entry for Python by its `.ctypes`."""
-    return lambda function: _with_cache(lambda: numba.cfunc(signature, cache=WRITABLE)(function))
+    """A C function with this numba signature: a hook by its `.address`, an entry for Python by its `.ctypes`.
+
+    `forceinline`: into numba's wrapper, which handles exceptions and would call it.
+    """
+    return lambda function: _with_cache(lambda: numba.cfunc(signature, cache=WRITABLE, forceinline=True)(function))
 
 
 def compiled(function: Callable[..., Any]) -> Any:

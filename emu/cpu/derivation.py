@@ -27,8 +27,8 @@ class Op(IntEnum):
 
     END = 0             # everything has been derived
     STOP = 1            # what follows cannot be derived from here
-    ACCESS = 2          # data
-    FETCH = 3           # code
+    FETCH = 2           # code
+    ACCESS = 3          # data
     LOAD = 4            # data, whose value goes to a temporary
     KEEP = 5            # a store, whose value a LOAD may find
     ADD = 6             # temporaries: base + (index << shift) + displacement

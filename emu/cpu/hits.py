@@ -9,30 +9,31 @@ are noted and moved once it is known that the whole block hits.
 from __future__ import annotations
 
 from emu.cpu.addresses import calculate, keep
-from emu.cpu.derivation import BY_STACK, Op
+from emu.cpu.derivation import Op
 from emu.cpu.layout import CR0, CR3, HF_CPL, HF_SS32, HFLAGS
 from emu.cpu.paging import PAGE_MASK
 from emu.cpu.program import (
     ACCESS,
     DISP,
+    LINE,
     MASK,
     OP_BIT_SCAN,
     OP_FETCH,
     OP_IF_COUNT,
     OP_KEEP,
-    OP_LOAD,
     RESULT,
     SCALED,
     SEGMENT,
+    SET,
     SHIFT,
     SIZE,
     STEP_SIZE,
     VALUE_BASE,
 )
-from emu.cpu.records import ACCESS_WRITE, CODE_FRAME, NOT_KEPT, kept_value, value_at
+from emu.cpu.records import ACCESS_RMW, ACCESS_WRITE, CODE_FRAME, value_at
 from emu.cpu.state import State
 from emu.cpu.x86 import CR0_PG, PDE_PS, PTE_D, PTE_P, PTE_U, PTE_W
-from emu.native import compiled, inlined, load8, load32, load64, store64
+from emu.native import compiled, inlined, load8, load16, load32, load64, store64
 from emu.timing.associative import KEY as TAG
 from emu.timing.associative import LARGE as LARGE_TAG
 from emu.timing.associative import MARK, key_of, place_back, place_first, set_of
@@ -40,6 +41,8 @@ from emu.timing.hierarchy import trace_index
 from emu.timing.model import Model
 
 OP_END, OP_ACCESS = int(Op.END), int(Op.ACCESS)
+EPOCH = -1 << 32            # those bits of a TLB word
+ANY_ACCESS = ACCESS_RMW << 8 * ACCESS   # those bits of a step
 
 # A word that has moved to the front of its set: address of the set, where the word stood; i64 each.
 MOVED_WAY, MOVED_ENTRY = 8, 16
@@ -79,12 +82,9 @@ def take_back(s: State) -> None:
     s.last_page = s.last_code_page = -1
 
 
-@inlined
-def look_page(s: State, m: Model, linear: int, large: int) -> int:
-    """Not 0 if the first data TLB has the page."""
-    if not large:
-        page = linear >> 12
-        return look(s, set_of(m.data, m.data_mask, m.data_ways, page), m.data_ways, key_of(page))
+@compiled
+def look_large(s: State, m: Model, linear: int) -> int:
+    """Not 0 if the data TLB for 4 MiB pages has the page."""
     page = linear >> 22
     if m.data_large:
         return look(s, set_of(m.data_large, m.data_large_mask, m.data_large_ways, page), m.data_large_ways,
@@ -93,10 +93,24 @@ def look_page(s: State, m: Model, linear: int, large: int) -> int:
 
 
 @inlined
-def look_code_page(s: State, m: Model, linear: int, large: int) -> int:
-    """Not 0 if the first code TLB has the page."""
-    if not large:
-        page = linear >> 12
+def look_page(s: State, m: Model, linear: int, large: int) -> int:
+    """Not 0 if the first data TLB has the page."""
+    if large:
+        return look_large(s, m, linear)
+    page = linear >> 12
+    return look(s, set_of(m.data, m.data_mask, m.data_ways, page), m.data_ways, key_of(page))
+
+
+@compiled
+def look_code_page(s: State, m: Model, linear: int) -> int:
+    """Not 0 if the first code TLB has the page, or paging is off."""
+    word = load64(s.tlb + (linear >> 12) * 8)
+    if load32(s.env + CR0) & CR0_PG == 0:
+        return 1
+    if word >> 32 != s.epoch:
+        return 0
+    page = linear >> 12
+    if not word & PDE_PS:
         return look(s, set_of(m.code, m.code_mask, m.code_ways, page), m.code_ways, key_of(page))
     page = linear >> 22
     if m.code_large:
@@ -105,32 +119,51 @@ def look_code_page(s: State, m: Model, linear: int, large: int) -> int:
     return look(s, set_of(m.code, m.code_mask, m.code_ways, page), m.code_ways, key_of(page) | LARGE_TAG)
 
 
-@inlined
-def look_code(s: State, m: Model, linear: int, paged: int, epoch: int) -> int:
-    """Not 0 if the first TLB and cache have the code at a linear address."""
-    if paged and linear >> 12 != s.last_code_page:
-        word = load64(s.tlb + (linear >> 12) * 8)
-        if word >> 32 != epoch or not look_code_page(s, m, linear, word & PDE_PS):
+@compiled
+def look_code(s: State, m: Model, step: int, start: int) -> int:
+    """Not 0 if the first TLB and cache have the code of a FETCH, of a block at linear `start`.
+
+    Where that is, its set and key, is kept in the step: it does not change but on another page.
+    """
+    linear = start + load32(step + DISP) & 0xFFFFFFFF
+    page = linear >> 12
+    if page != s.last_code_page:
+        if not look_code_page(s, m, linear):
             return 0
-        s.last_code_page = linear >> 12
+        s.last_code_page = page
     if m.trace:
-        return look(s, set_of(m.trace, m.trace_mask, m.trace_ways, trace_index(linear)), m.trace_ways, key_of(linear))
-    frame = load32(s.code_frames + (linear >> 12) * 4) & 0x3FFFF
-    line = (frame << 12 | linear & 0xFFF) >> m.l1i_shift
-    return look(s, set_of(m.l1i, m.l1i_mask, m.l1i_ways, line), m.l1i_ways, key_of(line))
+        first, key, ways = set_of(m.trace, m.trace_mask, m.trace_ways, trace_index(linear)), key_of(linear), m.trace_ways
+    else:
+        frame = load32(s.code_frames + page * 4) & 0x3FFFF
+        line = (frame << 12 | linear & 0xFFF) >> m.l1i_shift
+        first, key, ways = set_of(m.l1i, m.l1i_mask, m.l1i_ways, line), key_of(line), m.l1i_ways
+    if page == start >> 12:
+        store64(step + SET, first)
+        store64(step + LINE, key)
+    return look(s, first, ways, key)
 
 
-@inlined
-def look_written(s: State, m: Model, physical: int) -> int:
-    """Not 0 if a store finds its line in the first cache, dirty; if that writes through, dirty in L2."""
-    line = physical >> m.l1d_shift
-    word = look(s, set_of(m.l1d, m.l1d_mask, m.l1d_ways, line), m.l1d_ways, key_of(line))
-    if m.l1d_through and word:
-        if not m.l2 or m.l2_through:
-            return 0
-        line = physical >> m.l2_shift
-        word = look(s, set_of(m.l2, m.l2_mask, m.l2_ways, line), m.l2_ways, key_of(line))
-    return word & MARK
+@compiled
+def is_dirty(s: State, m: Model, word: int, physical: int) -> bool:
+    """True if a store into a line that L1 has as `word` changes nothing: it is dirty, or written through, in L2."""
+    if not m.l1d_through:
+        return word & MARK != 0
+    if not m.l2 or m.l2_through:
+        return False
+    line = physical >> m.l2_shift
+    return look(s, set_of(m.l2, m.l2_mask, m.l2_ways, line), m.l2_ways, key_of(line)) & MARK != 0
+
+
+@compiled
+def follow_value(s: State, step: int, op: int, linear: int, physical: int, user: int) -> bool:
+    """What a LOAD will find goes into its temporary, what a KEEP stores is kept; False if a LOAD is not known."""
+    size = load16(step + SIZE)
+    if op == OP_KEEP:
+        keep(s, step, linear, size)
+        return True
+    value = load32(s.ram + physical) if size == 4 and not s.kept_count else value_at(s, linear, size, user)
+    store64(load64(step + RESULT), value)
+    return value >= 0
 
 
 @inlined
@@ -141,71 +174,56 @@ def hits(s: State, m: Model, step: int, start: int) -> int:
     """
     s.kept_count = s.moved_count = 0
     mode = load32(s.env + HFLAGS)
-    stack_mask = 0xFFFFFFFF if mode & HF_SS32 else 0xFFFF
     paged = load32(s.env + CR0) & CR0_PG
-    if s.stream or (paged and s.tlb_cr3 != load32(s.env + CR3)):
+    if s.stream or mode & HF_SS32 == 0 or (paged and s.tlb_cr3 != load32(s.env + CR3)):
         return step
+    if start >> 12 != s.last_code_page:
+        if not look_code_page(s, m, start):
+            return step
+        s.last_code_page = start >> 12
     user = 1 if mode & HF_CPL == 3 else 0
-    rights = PTE_P | PTE_U if user else PTE_P
-    tlb, epoch, ram_size, frames = s.tlb, s.epoch, s.ram_size, s.frames
-    shift, line_mask = m.l1d_shift, (1 << m.l1d_shift) - 1
-    last_line, last_write = -1, 0                       # of the access before: that it is there is known
+    rights = s.epoch << 32 | (PTE_P | PTE_U if user else PTE_P)
     while True:
         head = load64(step)                             # OP, AT, SIZE, ACCESS and SHIFT at one go
         op = head & 0xFFFF
-        if op >= OP_ACCESS and op <= OP_KEEP and op != OP_FETCH:
-            access, size, mask = head >> 8 * ACCESS & 0xFF, head >> 8 * SIZE & 0xFFFF, load32(step + MASK)
-            if mask == BY_STACK:
-                mask = stack_mask
-            offset = load32(load64(step + VALUE_BASE)) + (load32(load64(step + SCALED)) << (head >> 8 * SHIFT & 31)) \
-                + load32(step + DISP) & mask
-            linear = load64(load64(step + SEGMENT)) + offset & 0xFFFFFFFF
-            if not access or (linear & line_mask) + size > line_mask + 1:
+        if op == OP_FETCH:
+            if load64(load64(step + SET)) & TAG != load64(step + LINE) and not look_code(s, m, step, start):
                 return step
-            write = access & ACCESS_WRITE
+        elif op <= OP_KEEP and op >= OP_ACCESS:
+            offset = load32(load64(step + VALUE_BASE)) + (load32(load64(step + SCALED)) << (head >> 8 * SHIFT & 31)) \
+                + load32(step + DISP) & load32(step + MASK)
+            linear = load64(load64(step + SEGMENT)) + offset & 0xFFFFFFFF
+            write = head >> 8 * ACCESS & ACCESS_WRITE
             physical = linear & s.a20_mask
             if paged:
                 need = rights | PTE_W | PTE_D if write else rights
-                word = load64(tlb + (linear >> 12) * 8)
-                if word >> 32 != epoch or word & need != need:
+                word = load64(s.tlb + (linear >> 12) * 8)
+                if word & (need | EPOCH) != need:
                     return step
                 if linear >> 12 != s.last_page:
                     if not look_page(s, m, linear, word & PDE_PS):
                         return step
                     s.last_page = linear >> 12
                 physical = word & PAGE_MASK | linear & 0xFFF
-            line = physical >> shift
-            if line != last_line or write > last_write:
-                if physical >= ram_size:
-                    return step
-                if write:
-                    if load8(frames + (physical >> 12)) & CODE_FRAME or not look_written(s, m, physical):
-                        return step
-                elif not look(s, set_of(m.l1d, m.l1d_mask, m.l1d_ways, line), m.l1d_ways, key_of(line)):
-                    return step
-                last_line, last_write = line, write
-            if op == OP_LOAD:
-                value = kept_value(s, linear, size) if s.kept_count else NOT_KEPT
-                if value == NOT_KEPT:
-                    value = load32(s.ram + physical) if size == 4 else value_at(s, linear, size, user)
-                if value < 0:
-                    return step
-                store64(load64(step + RESULT), value)
-            elif op == OP_KEEP:
-                keep(s, step, linear, size)
-        elif op == OP_FETCH:
-            linear = start + load32(step + DISP) & 0xFFFFFFFF
-            if not look_code(s, m, linear, paged, epoch):
+            line = physical >> m.l1d_shift
+            last = physical + (head >> 8 * SIZE & 0xFFFF) - 1
+            if last >> m.l1d_shift != line or last >= s.ram_size or not head & ANY_ACCESS:
+                return step
+            word = look(s, set_of(m.l1d, m.l1d_mask, m.l1d_ways, line), m.l1d_ways, key_of(line))
+            if not word:
+                return step
+            if write and (load8(s.frames + (physical >> 12)) & CODE_FRAME or not is_dirty(s, m, word, physical)):
+                return step
+            if op != OP_ACCESS and not follow_value(s, step, op, linear, physical, user):
                 return step
         elif op == OP_END:
-            break
+            return 0
         elif op == OP_IF_COUNT:
             s.repeat_left = load32(load64(step + VALUE_BASE)) + load32(step + DISP) & 0xFFFFFFFF
             if not s.repeat_left:
-                break
+                return 0
         elif op > OP_KEEP and op <= OP_BIT_SCAN:
             store64(load64(step + RESULT), calculate(step) & 0xFFFFFFFF)
         else:
             return step
         step += STEP_SIZE
-    return 0

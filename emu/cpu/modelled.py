@@ -69,7 +69,6 @@ from emu.cpu.state import State, record
 from emu.cpu.x86 import CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE
 from emu.native import (
     call_attend,
-    call_open,
     call_part,
     callback,
     compiled,
