@@ -61,22 +61,22 @@ def is_compiled() -> bool:
 
 
 def _with_cache(decorate: Callable[[], Any]) -> Any:
-    """Decorate with numba's cache in our directory, and leave numba's own setting for the user's code alone."""
+    """Decorate with numba's cache in our directory, and leave numba's own settings for the user's code alone.
+
+    Loops here end after a few turns: made of vector instructions, they would only take longer to begin.
+    """
     config: Any = numba.config
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(CACHE_DIRECTORY)
+    before = config.CACHE_DIR, config.LOOP_VECTORIZE
+    config.CACHE_DIR, config.LOOP_VECTORIZE = str(CACHE_DIRECTORY), 0
     try:
         return decorate()
     finally:
-        config.CACHE_DIR = before
+        config.CACHE_DIR, config.LOOP_VECTORIZE = before
 
 
 def callback(signature: Any) -> Callable[[Callable[..., Any]], Any]:
-    """A C function with this numba signature: a hook by its `.address`, an entry for Python by its `.ctypes`.
-
-    `forceinline`: into numba's wrapper, which handles exceptions and would call it.
-    """
-    return lambda function: _with_cache(lambda: numba.cfunc(signature, cache=WRITABLE, forceinline=True)(function))
+    """A C function with this numba signature: a hook by its `.address`, an entry for Python by its `.ctypes`."""
+    return lambda function: _with_cache(lambda: numba.cfunc(signature, cache=WRITABLE)(function))
 
 
 def compiled(function: Callable[..., Any]) -> Any:

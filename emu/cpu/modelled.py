@@ -181,16 +181,16 @@ def price_iteration(s: State, slot: int) -> int:
 
 
 @compiled
-def iterates_at_price(s: State, m: Model, slot: int, pc: int) -> bool:
-    """Charge one more iteration of REP if nothing is due and all of it hits: what `look_closer` would do."""
-    if (s.intr or s.reason or s.stepping or s.flush_tlb or s.step_allow or s.recording or s.stream
-            or load16(slot + FLAGS) & ~(REPEAT | COUNT16) or s.cycles + load32(slot + WORST) >= s.event_deadline):
-        return False
-    if not repeat_count(s, slot):
-        return False
-    if hits(s, m, s.programs + load32(slot + PROGRAM), pc):
-        take_back(s)
-        return False
+def may_iterate(s: State, slot: int) -> bool:
+    """True if nothing is due but one more iteration of the REP string instruction that a block is."""
+    return not (s.intr or s.reason or s.stepping or s.flush_tlb or s.step_allow or s.recording or s.stream
+                or load16(slot + FLAGS) & ~(REPEAT | COUNT16)
+                or s.cycles + load32(slot + WORST) >= s.event_deadline or not repeat_count(s, slot))
+
+
+@compiled
+def iterate(s: State, m: Model, slot: int) -> None:
+    """Charge one more iteration of REP of which all hits: what `look_closer` would do."""
     store32(s.env + HFLAGS, load32(s.env + HFLAGS) & ~HF_INHIBIT_IRQ)      # the shadow of STI is over
     cycles = s.cycles
     charge_price(s, m, slot, 1)
@@ -199,7 +199,6 @@ def iterates_at_price(s: State, m: Model, slot: int, pc: int) -> bool:
     s.cycles += price_iteration(s, slot)
     s.repeat_count = repeat_count(s, slot)
     s.passed = s.resumed = -1
-    return True
 
 
 @inlined
@@ -358,14 +357,19 @@ def on_block_modelled(handle: Any, address: int, size: int, user: Any) -> None:
     counts = load32(slot + COUNT)
     if s.branch_slot:
         settle(s, m, pc)
-    if (load64(slot) == key and counts <= 0xFFFF and s.cycles + load32(slot + WORST) < s.deadline
-            and s.instructions + counts < s.limit and mode & HF_CPL == s.ring):
+    known = load64(slot) == key
+    whole = (known and counts <= 0xFFFF and s.cycles + load32(slot + WORST) < s.deadline
+             and s.instructions + counts < s.limit and mode & HF_CPL == s.ring)
+    if whole or (known and s.repeating == pc and counts & 0xFFFF == 1 and may_iterate(s, slot)):
         step = hits(s, m, s.programs + load32(slot + PROGRAM), pc)
         if not step:
-            charge_price(s, m, slot, counts)
+            if whole:
+                charge_price(s, m, slot, counts)
+            else:
+                iterate(s, m, slot)
             return
-        if call_part(s.charge_from, s.self, slot, pc, step):
+        if whole and call_part(s.charge_from, s.self, slot, pc, step):
             return
-    elif s.repeating == pc and load64(slot) == key and counts & 0xFFFF == 1 and iterates_at_price(s, m, slot, pc):
-        return
+        if not whole:
+            take_back(s)
     call_attend(s.attend, s.self, pc, types.int64(size), key)
