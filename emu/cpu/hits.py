@@ -1,9 +1,10 @@
 """The quick path of the timing model: a block whose every access hits the first cache and TLB costs its price.
 
 Most blocks that run have run a moment ago. `hits` runs the block's address program and looks whether everything is
-there; it gives up, having changed nothing, at the first access that would stall or is unusual, and `modelled` goes the
-long way, with records. A hit changes no more than the order of its set: most are at the front already, and the others
-are noted and moved once it is known that the whole block hits.
+there. A hit changes no more than the order of its set: most are at the front already, and the others are moved there,
+which is noted, so that it can be taken back if the block must not run. At the first access that stalls or is unusual
+it gives up, and `modelled` goes the long way from there on, with records; but a single line that is missing is passed
+by: what it costs is added behind the block.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ def look_behind(s: State, first: int, ways: int, key: int) -> int:
 @compiled
 def take_back(s: State) -> None:
     """Put what `hits` has moved back where it was: the block does not run, or not as a whole."""
+    give_up(s, 0)
     while s.moved_count:
         s.moved_count -= 1
         at = s.moved + s.moved_count * MOVED_ENTRY
@@ -132,7 +134,8 @@ def look_code(s: State, m: Model, step: int, start: int) -> int:
             return 0
         s.last_code_page = page
     if m.trace:
-        first, key, ways = set_of(m.trace, m.trace_mask, m.trace_ways, trace_index(linear)), key_of(linear), m.trace_ways
+        first, ways = set_of(m.trace, m.trace_mask, m.trace_ways, trace_index(linear)), m.trace_ways
+        key = key_of(linear)
     else:
         frame = load32(s.code_frames + page * 4) & 0x3FFFF
         line = (frame << 12 | linear & 0xFFF) >> m.l1i_shift
@@ -155,6 +158,40 @@ def is_dirty(s: State, m: Model, word: int, physical: int) -> bool:
 
 
 @compiled
+def look_further(s: State, m: Model, step: int, first: int, key: int, physical: int) -> int:
+    """The word of a line of data that is not at the front of its set. One that is missing, the first such of a block,
+    is passed by as if it had come, dirty by a store: `missed`. 0 if that cannot be.
+    """
+    write = load8(step + ACCESS) & ACCESS_WRITE
+    if s.missed and first == s.missed_set:
+        same = key == key_of(s.missed_physical >> m.l1d_shift) and write <= load8(s.missed + ACCESS) & ACCESS_WRITE
+        return key | MARK if same else 0
+    word = look_behind(s, first, m.l1d_ways, key)
+    if word or s.missed or m.l1d_through or (write and not m.l1d_allocates):
+        return word
+    s.missed, s.missed_set, s.missed_physical, s.missed_kept = step, first, physical, s.kept_count
+    hide(first)
+    return key | MARK
+
+
+@compiled
+def hide(first: int) -> None:
+    """Let nothing be found at the front of a set of lines, or let it again."""
+    store64(first, load64(first) ^ LARGE_TAG)
+
+
+@compiled
+def give_up(s: State, step: int) -> int:
+    """The step from which the long way is to go on, when `step` does not hit."""
+    if s.missed:
+        step = s.missed
+        s.kept_count = s.missed_kept
+        s.missed = 0
+        hide(s.missed_set)
+    return step
+
+
+@compiled
 def follow_value(s: State, step: int, op: int, linear: int, physical: int, user: int) -> bool:
     """What a LOAD will find goes into its temporary, what a KEEP stores is kept; False if a LOAD is not known."""
     size = load16(step + SIZE)
@@ -168,11 +205,14 @@ def follow_value(s: State, step: int, op: int, linear: int, physical: int, user:
 
 @inlined
 def hits(s: State, m: Model, step: int, start: int) -> int:
-    """Run the program at `step` for the block at linear `start`; the first step that does not hit, 0 if all do.
+    """Run the program at `step` for the block at linear `start`: 0 if all hits, and the model knows.
 
+    Otherwise the first step that does not hit. It is `missed`, too, if it is all that does not: an access that brings a
+    line into the first cache, and nothing behind it meets another line of that line's set.
     The pages of the last access to data and of the last fetch are the most recent of their sets: not looked for again.
     """
     s.kept_count = s.moved_count = 0
+    s.missed = 0
     mode = load32(s.env + HFLAGS)
     paged = load32(s.env + CR0) & CR0_PG
     if s.stream or mode & HF_SS32 == 0 or (paged and s.tlb_cr3 != load32(s.env + CR3)):
@@ -188,7 +228,7 @@ def hits(s: State, m: Model, step: int, start: int) -> int:
         op = head & 0xFFFF
         if op == OP_FETCH:
             if load64(load64(step + SET)) & TAG != load64(step + LINE) and not look_code(s, m, step, start):
-                return step
+                break
         elif op <= OP_KEEP and op >= OP_ACCESS:
             offset = load32(load64(step + VALUE_BASE)) + (load32(load64(step + SCALED)) << (head >> 8 * SHIFT & 31)) \
                 + load32(step + DISP) & load32(step + MASK)
@@ -199,31 +239,35 @@ def hits(s: State, m: Model, step: int, start: int) -> int:
                 need = rights | PTE_W | PTE_D if write else rights
                 word = load64(s.tlb + (linear >> 12) * 8)
                 if word & (need | EPOCH) != need:
-                    return step
+                    break
                 if linear >> 12 != s.last_page:
                     if not look_page(s, m, linear, word & PDE_PS):
-                        return step
+                        break
                     s.last_page = linear >> 12
                 physical = word & PAGE_MASK | linear & 0xFFF
             line = physical >> m.l1d_shift
             last = physical + (head >> 8 * SIZE & 0xFFFF) - 1
             if last >> m.l1d_shift != line or last >= s.ram_size or not head & ANY_ACCESS:
-                return step
-            word = look(s, set_of(m.l1d, m.l1d_mask, m.l1d_ways, line), m.l1d_ways, key_of(line))
-            if not word:
-                return step
+                break
+            first, key = set_of(m.l1d, m.l1d_mask, m.l1d_ways, line), key_of(line)
+            word = load64(first)
+            if word & TAG != key:
+                word = look_further(s, m, step, first, key, physical)
+                if not word:
+                    break
             if write and (load8(s.frames + (physical >> 12)) & CODE_FRAME or not is_dirty(s, m, word, physical)):
-                return step
+                break
             if op != OP_ACCESS and not follow_value(s, step, op, linear, physical, user):
-                return step
+                break
         elif op == OP_END:
-            return 0
+            return s.missed
         elif op == OP_IF_COUNT:
             s.repeat_left = load32(load64(step + VALUE_BASE)) + load32(step + DISP) & 0xFFFFFFFF
             if not s.repeat_left:
-                return 0
+                return s.missed
         elif op > OP_KEEP and op <= OP_BIT_SCAN:
             store64(load64(step + RESULT), calculate(step) & 0xFFFFFFFF)
         else:
-            return step
+            break
         step += STEP_SIZE
+    return give_up(s, step)

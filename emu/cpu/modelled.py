@@ -39,11 +39,13 @@ from emu.cpu.blocks import (
     repeat_count,
 )
 from emu.cpu.charging import REPEAT, add_charge, cost_before, set_start
-from emu.cpu.hits import hits, take_back
+from emu.cpu.hits import hide, hits, take_back
 from emu.cpu.layout import CR0, CR4, HF_CPL, HF_CS32, HF_INHIBIT_IRQ, HFLAGS
 from emu.cpu.paging import PAGE_MASK, directory_entry, find, table_entry
-from emu.cpu.program import READS, WRITES
+from emu.cpu.program import ACCESS, AT, READS, SIZE, WRITES
 from emu.cpu.records import (
+    ACCESS_READ,
+    ACCESS_WRITE,
     CACHE_STALL,
     EMPTY,
     FETCHED,
@@ -64,6 +66,7 @@ from emu.cpu.records import (
     WHERE,
     WHOLE,
     WRITE,
+    add_record,
 )
 from emu.cpu.state import State, record
 from emu.cpu.x86 import CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE
@@ -287,22 +290,41 @@ def charge_part(user: Any, slot: int, first: int, last: int) -> int:
     return 0
 
 
+@compiled
+def add_missed(s: State, m: Model, slot: int, step: int) -> None:
+    """Append what the only step of a block does that misses, but for the translation: that hit. Count all others."""
+    access, at, size = load8(step + ACCESS), load16(step + AT), load16(step + SIZE)
+    hide(s.missed_set)
+    s.record_count = 0
+    m.loads += load16(slot + LOADS)
+    m.stores += load16(slot + STORES)
+    if access & ACCESS_READ:
+        add_record(s, at, READ, 0, s.missed_physical, size, UNTRANSLATED)
+        m.loads -= 1
+    if access & ACCESS_WRITE:
+        add_record(s, at, WRITE, 0, s.missed_physical, size, UNTRANSLATED)
+        m.stores -= 1
+
+
 @callback(types.int32(types.voidptr, types.int64, types.int64, types.int64))
 def charge_from(user: Any, slot: int, pc: int, step: int) -> int:
-    """Charge a whole block at linear `pc` of which everything hits before `step` of its program.
+    """Charge a whole block at linear `pc` of which everything hits before `step` of its program, or but for it.
 
     What hits has no records: it has not stalled. 0 if the block must not run whole: then nothing has happened.
     """
     s = record(user)
     m = model_at(s.model)
-    derive(s, step, pc)
-    if s.derived_cut or s.split_at != WHOLE:
-        take_back(s)
-        return 0
+    if s.missed:
+        add_missed(s, m, slot, step)
+    else:
+        derive(s, step, pc)
+        if s.derived_cut or s.split_at != WHOLE:
+            take_back(s)
+            return 0
+        m.loads += load16(step + READS)
+        m.stores += load16(step + WRITES)
     set_start(s, slot, s.cycles, s.instructions)
     s.record_next = s.opened = 0
-    m.loads += load16(step + READS)
-    m.stores += load16(step + WRITES)
     charge_records(s, m, slot, 0, load16(slot + COUNT))
     return 1
 

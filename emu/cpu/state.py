@@ -189,6 +189,10 @@ class State(ctypes.Structure):
         "last_code_page",       # linear page of the last fetch, likewise
         "moved",                # address of the words that moved to the front of their sets: see `hits`
         "moved_count",          # how many there are
+        "missed",               # the only step of the block's program that does not hit, 0 if none: see `hits`
+        "missed_set",           # address of the set in which its line belongs, of which nothing is found meanwhile
+        "missed_physical",      # the address that it accesses
+        "missed_kept",          # `kept_count` before it
         "derived",              # up to which instruction of the block the records are complete
         "derived_cut",          # 1: the block must be left there
         "split_at",             # at which instruction it must be left at the latest, as it stores into code
