@@ -223,6 +223,7 @@ def hits(s: State, m: Model, step: int, start: int) -> int:
         s.last_code_page = start >> 12
     user = 1 if mode & HF_CPL == 3 else 0
     rights = s.epoch << 32 | (PTE_P | PTE_U if user else PTE_P)
+    last_line, last_write = -1, 0                       # of the access before: that it is there is known
     while True:
         head = load64(step)                             # OP, AT, SIZE, ACCESS and SHIFT at one go
         op = head & 0xFFFF
@@ -246,16 +247,19 @@ def hits(s: State, m: Model, step: int, start: int) -> int:
                     s.last_page = linear >> 12
                 physical = word & PAGE_MASK | linear & 0xFFF
             line = physical >> m.l1d_shift
-            last = physical + (head >> 8 * SIZE & 0xFFFF) - 1
-            if last >> m.l1d_shift != line or last >= s.ram_size or not head & ANY_ACCESS:
-                break
-            first, key = set_of(m.l1d, m.l1d_mask, m.l1d_ways, line), key_of(line)
-            word = load64(first)
-            if word & TAG != key:
-                word = look_further(s, m, step, first, key, physical)
-                if not word:
+            if line != last_line or write > last_write:
+                if physical >= s.ram_size or (write and load8(s.frames + (physical >> 12)) & CODE_FRAME):
                     break
-            if write and (load8(s.frames + (physical >> 12)) & CODE_FRAME or not is_dirty(s, m, word, physical)):
+                first, key = set_of(m.l1d, m.l1d_mask, m.l1d_ways, line), key_of(line)
+                word = load64(first)
+                if word & TAG != key:
+                    word = look_further(s, m, step, first, key, physical)
+                    if not word:
+                        break
+                if write and not is_dirty(s, m, word, physical):
+                    break
+                last_line, last_write = line, write
+            if physical + (head >> 8 * SIZE & 0xFFFF) - 1 >> m.l1d_shift != line or not head & ANY_ACCESS:
                 break
             if op != OP_ACCESS and not follow_value(s, step, op, linear, physical, user):
                 break
