@@ -31,7 +31,7 @@ from emu.cpu.program import (
     STEP_SIZE,
     VALUE_BASE,
 )
-from emu.cpu.records import ACCESS_RMW, ACCESS_WRITE, CODE_FRAME, value_at
+from emu.cpu.records import ACCESS_WRITE, CODE_FRAME, value_at
 from emu.cpu.state import State
 from emu.cpu.x86 import CR0_PG, PDE_PS, PTE_D, PTE_P, PTE_U, PTE_W
 from emu.native import compiled, inlined, load8, load16, load32, load64, store64
@@ -43,7 +43,6 @@ from emu.timing.model import Model
 
 OP_END, OP_ACCESS = int(Op.END), int(Op.ACCESS)
 EPOCH = -1 << 32            # those bits of a TLB word
-ANY_ACCESS = ACCESS_RMW << 8 * ACCESS   # those bits of a step
 
 # A word that has moved to the front of its set: address of the set, where the word stood; i64 each.
 MOVED_WAY, MOVED_ENTRY = 8, 16
@@ -259,7 +258,7 @@ def hits(s: State, m: Model, step: int, start: int) -> int:
                 if write and not is_dirty(s, m, word, physical):
                     break
                 last_line, last_write = line, write
-            if physical + (head >> 8 * SIZE & 0xFFFF) - 1 >> m.l1d_shift != line or not head & ANY_ACCESS:
+            if physical + (head >> 8 * SIZE & 0xFFFF) - 1 >> m.l1d_shift != line:
                 break
             if op != OP_ACCESS and not follow_value(s, step, op, linear, physical, user):
                 break

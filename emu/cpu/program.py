@@ -12,7 +12,7 @@ from emu.cpu.state import State
 # A packed step, bytes from its start. Operands are addresses of 32-bit values in this process.
 OP = 0                      # u16: Op
 AT = 2                      # u16: instruction
-SIZE = 4                    # u16: bytes
+SIZE = 4                    # u16: bytes; NOWHERE if the address alone is wanted
 ACCESS = 6                  # u8: Access, and ON_STACK
 SHIFT = 7                   # u8
 DISP = 8                    # i32: added to the base
@@ -28,6 +28,7 @@ STORED = 56                 # KEEP: address of the value that is stored; 0: not 
 SET, LINE = VALUE_BASE, SCALED      # FETCH: see `hits.look_code`
 STEP_SIZE = 64
 ON_STACK = 0x80             # the offset is as wide as the stack
+NOWHERE = 0xFFFF            # longer than any line
 _LAYOUT = struct.Struct("<HHHBBiiqqqIHHqq")
 TEMPORARIES = 1 << 13
 ENDS, STOPS = int(Op.END), int(Op.STOP)
@@ -58,7 +59,8 @@ def _pack_step(step: Step, s: State, reads: int, writes: int) -> bytes:
         disp += step.scaled.offset << step.shift
         offset = step.value.offset if step.value else 0
     access, mask = (step.access | ON_STACK, 0xFFFFFFFF) if step.mask == BY_STACK else (step.access, step.mask)
-    return _LAYOUT.pack(step.op, step.at, step.size, access, step.shift, _signed(disp), _signed(offset),
+    size = NOWHERE if step.op == Op.ACCESS and not step.access else step.size
+    return _LAYOUT.pack(step.op, step.at, size, access, step.shift, _signed(disp), _signed(offset),
                         _place(step.base, s), _place(step.scaled, s),
                         s.env + SEGMENTS + SEGMENT_SIZE * step.segment + BASE, mask, reads, writes,
                         _place(Value(step.result, 0), s) if step.result else 0,
