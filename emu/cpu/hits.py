@@ -145,6 +145,12 @@ def look_code(s: State, m: Model, step: int, start: int) -> int:
     return look(s, first, ways, key)
 
 
+@inlined
+def fetches(s: State, m: Model, step: int, start: int) -> bool:
+    """True if the code of a FETCH is there: at the front of its set, for the most part."""
+    return load64(load64(step + SET)) & TAG == load64(step + LINE) or look_code(s, m, step, start) != 0
+
+
 @compiled
 def is_dirty(s: State, m: Model, word: int, physical: int) -> bool:
     """True if a store into a line that L1 has as `word` changes nothing: it is dirty, or written through, in L2."""
@@ -220,16 +226,16 @@ def hits(s: State, m: Model, step: int, start: int) -> int:
         if not look_code_page(s, m, start):
             return step
         s.last_code_page = start >> 12
+    if not fetches(s, m, step, start):                  # what every program begins with
+        return step
+    step += STEP_SIZE
     user = 1 if mode & HF_CPL == 3 else 0
     rights = s.epoch << 32 | (PTE_P | PTE_U if user else PTE_P)
     last_line, last_write = -1, 0                       # of the access before: that it is there is known
     while True:
         head = load64(step)                             # OP, AT, SIZE, ACCESS and SHIFT at one go
         op = head & 0xFFFF
-        if op == OP_FETCH:
-            if load64(load64(step + SET)) & TAG != load64(step + LINE) and not look_code(s, m, step, start):
-                break
-        elif op <= OP_KEEP and op >= OP_ACCESS:
+        if op <= OP_KEEP and op >= OP_ACCESS:
             offset = load32(load64(step + VALUE_BASE)) + (load32(load64(step + SCALED)) << (head >> 8 * SHIFT & 31)) \
                 + load32(step + DISP) & load32(step + MASK)
             linear = load64(load64(step + SEGMENT)) + offset & 0xFFFFFFFF
@@ -264,6 +270,9 @@ def hits(s: State, m: Model, step: int, start: int) -> int:
                 break
         elif op == OP_END:
             return s.missed
+        elif op == OP_FETCH:
+            if not fetches(s, m, step, start):
+                break
         elif op == OP_IF_COUNT:
             s.repeat_left = load32(load64(step + VALUE_BASE)) + load32(step + DISP) & 0xFFFFFFFF
             if not s.repeat_left:
