@@ -239,6 +239,8 @@ def hits(s: State, m: Model, step: int, start: int) -> int:
             offset = load32(load64(step + VALUE_BASE)) + (load32(load64(step + SCALED)) << (head >> 8 * SHIFT & 31)) \
                 + load32(step + DISP) & load32(step + MASK)
             linear = load64(load64(step + SEGMENT)) + offset & 0xFFFFFFFF
+            if linear + (head >> 8 * SIZE & 0xFFFF) - 1 >> m.l1d_shift != linear >> m.l1d_shift:
+                break                                   # two lines, or no access
             write = head >> 8 * ACCESS & ACCESS_WRITE
             physical = linear & s.a20_mask
             if paged:
@@ -264,8 +266,6 @@ def hits(s: State, m: Model, step: int, start: int) -> int:
                 if write and not is_dirty(s, m, word, physical):
                     break
                 last_line, last_write = line, write
-            if physical + (head >> 8 * SIZE & 0xFFFF) - 1 >> m.l1d_shift != line:
-                break
             if op != OP_ACCESS and not follow_value(s, step, op, linear, physical, user):
                 break
         elif op == OP_END:
