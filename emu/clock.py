@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 NEVER = (1 << 63) - 1     # a cycle that does not come: the deadline of an empty queue
 
@@ -54,6 +55,7 @@ class Clock:
         self.now = 0                                        # cycles since power-on
         self._queue: list[tuple[int, int, Event]] = []      # (cycle, serial, event), a heap
         self._serial = 0                                    # counts schedule calls: the order within a cycle
+        self._due = NEVER                                   # when the event that is running was due; else NEVER
         self.events: dict[str, Event] = {}                  # every event ever made, by name
 
     def event(self, name: str, action: Callable[[], None]) -> Event:
@@ -75,14 +77,36 @@ class Clock:
             heapq.heappop(queue)
         return queue[0][0] if queue else NEVER
 
+    @property
+    def moment(self) -> int:
+        """The cycle at which what a device is doing happens: `now`, which an event may run a little later than."""
+        return min(self.now, self._due)
+
     def run_due(self) -> None:
         """Run every event whose cycle is not after `now`, earliest first, those they schedule included."""
         queue = self._queue
         while queue and queue[0][0] <= self.now:
-            _, serial, event = heapq.heappop(queue)
+            cycle, serial, event = heapq.heappop(queue)
             if event._serial == serial:                     # else it was cancelled or scheduled anew
                 event.cancel()
+                self._due = cycle
                 event.action()
+        self._due = NEVER
+
+    def save(self) -> dict[str, Any]:
+        """The cycle, and name and cycle of each event to come, in the order in which they will happen; for JSON."""
+        queue = sorted((cycle, serial, event.name) for cycle, serial, event in self._queue if event._serial == serial)
+        return {"now": self.now, "events": [[name, cycle] for cycle, _, name in queue]}
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Go back to what `save` returned; an event that this clock does not have is left out."""
+        self.now = saved["now"]
+        for event in self.events.values():
+            event.cancel()
+        self._queue.clear()
+        for name, cycle in saved["events"]:
+            if name in self.events:
+                self.events[name].schedule(cycle)
 
     def advance(self, cycles: int) -> None:
         """Move time on by `cycles`, stopping at each event on the way: what a test without a CPU does."""

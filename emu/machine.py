@@ -6,7 +6,8 @@ processor execute up to the next event of the clock, runs what is due, and skips
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,14 +25,16 @@ from emu.devices.pic import PicPair
 from emu.devices.pit import Pit, SystemControl
 from emu.devices.rtc import EPOCH, Rtc
 from emu.devices.uart import Uart
+from emu.kept import Kept
 from emu.memory import Ram
 from emu.result import Reason, Result
+from emu.snapshot.snapshot import Snapshot, Snapshots
 from emu.timing.profile import Profile, load_profile
 
 if TYPE_CHECKING:
     from loader.image import Image
 
-SLICE = 100_000_000         # cycles without a look at Python's signals: a fraction of a second
+SLICE = 20_000_000          # cycles without a look at Python's signals: a fraction of a second
 
 MODES = {
     Mode.REAL: "an interrupt with protected mode off: set CR0.PE before enabling interrupts",
@@ -62,20 +65,25 @@ class Machine:
         self.console = bytearray()
         self.debug_console = bytearray()
         self.irqs = [0] * 16                                # interrupts accepted, by line
+        self.asserted = [0] * 16                            # the cycle at which each line last rose
         self.idle_cycles = 0
         self.on_idle: Callable[[int], None] | None = None    # called before idle cycles are skipped, with their number
-        self._serial, self._debug, self._strict = serial, debug, strict
+        self.on_turn: Callable[[], None] | None = None       # called at each turn of `run`, a SLICE apart at most
+        self.serial, self.debug, self._strict = serial, debug, strict   # get each byte of output
         self._end: tuple[Reason, str, int | None] | None = None
-        self._halted = False
+        self.halted = False                                 # by HLT: waits for an interrupt
         self.cpu = Cpu(self.ram, self.bus, self.clock, self.profile, self._acknowledge)
         self.cpu.state.fast_forward = int(fast_forward)
         self._wire(epoch)
+        self._snapshots = Snapshots(self)
 
     def _wire(self, epoch: int) -> None:
         """The board: chips at their addresses, pins joined."""
         clock, ports = self.clock, self.bus.ports
         self.pic = PicPair(Line("INTR", self._intr))
         irq = self.pic.irq
+        for line, wire in enumerate(irq):
+            wire.listeners.append(partial(self._line_changed, line))
         speaker = Line("OUT2")
         self.pit = Pit(clock, (irq[0], Line("OUT1"), speaker))
         self.system_control = SystemControl(clock, self.pit.gate[2], speaker)
@@ -85,6 +93,10 @@ class Machine:
         self.rtc.set_memory_size(self.ram.size)
         self.pci = PciBus()
         self.post = PostCode()
+        self.attached: dict[str, Kept] = {}                 # what is plugged in from outside: kept in snapshots, too
+        self.parts: dict[str, Kept] = {                     # what has state of its own, for snapshots
+            "pic": self.pic, "pit": self.pit, "system control": self.system_control, "keyboard": self.keyboard,
+            "uart": self.uart, "rtc": self.rtc, "pci": self.pci, "post": self.post}
         for start, length, device, name, width in (
                 (0x020, 2, self.pic.master, "pic1", 1),
                 (0x040, 4, self.pit, "pit", 1),
@@ -132,8 +144,9 @@ class Machine:
     # Running
 
     def run(self, *, max_cycles: int | None = None, max_instructions: int | None = None,
-            until: int | str | None = None) -> Result:
-        """Run until the guest ends, a limit is reached or execution arrives at `until` (an address or a symbol).
+            until: int | str | Iterable[int | str] | None = None, vectors: Iterable[int] = ()) -> Result:
+        """Run until the guest ends, a limit is reached, execution arrives at `until` (addresses or symbols), or one of
+        the exceptions and interrupts in `vectors` has been delivered: it stops in front of its handler.
 
         Limits count from here, in cycles and instructions. Raises KeyError for an unknown symbol, and whatever a
         device raised.
@@ -141,29 +154,35 @@ class Machine:
         state, clock, cpu = self.cpu.state, self.clock, self.cpu
         last_cycle = NEVER if max_cycles is None else state.cycles + max_cycles
         limit = NEVER >> 1 if max_instructions is None else state.instructions + max_instructions
-        cpu.set_breakpoints([] if until is None else [self.address(until)])
+        places = [until] if isinstance(until, int | str) else until or ()
+        cpu.set_breakpoints(map(self.address, places))
+        cpu.set_vector_stops(vectors)
         state.resumed = cpu.linear_eip                      # a run begins with the instruction it stands before
         while True:
             now = clock.now = state.cycles
             clock.run_due()
+            if self.on_turn:
+                self.on_turn()
             if self._end:
                 return self._result(*self._end)
             if now >= last_cycle:
                 return self._result(Reason.CYCLES, f"{max_cycles} cycles have passed")
-            if self._halted and not (state.intr and cpu.accepts_interrupts):
+            if self.halted and not (state.intr and cpu.accepts_interrupts):
                 ended = self._skip_idle(last_cycle)
                 if ended:
                     return self._result(*ended)
                 continue
-            self._halted = False
+            self.halted = False
             stop = cpu.run(min(last_cycle, now + SLICE), limit)
             if stop == Stop.EVENT:
                 continue
             clock.now = state.cycles
             if stop == Stop.HALT:
-                self._halted = True
+                self.halted = True
             elif stop == Stop.BREAK:
                 return self._result(Reason.UNTIL, "")
+            elif stop == Stop.VECTOR:
+                return self._result(Reason.VECTOR, f"vector {state.vector}")
             elif stop == Stop.LIMIT:
                 return self._result(Reason.INSTRUCTIONS, f"{max_instructions} instructions have run")
             elif stop != Stop.PYTHON:
@@ -176,6 +195,20 @@ class Machine:
     def stop(self) -> None:
         """From a callback of the machine: end the run before the next instruction; it can be resumed."""
         self._finish(Reason.STOPPED, "")
+
+    def snapshot(self) -> Snapshot:
+        """Everything that decides how the machine goes on, between two runs; pages of RAM that have not changed since
+        the last snapshot are shared with it. Nothing of the machine changes.
+        """
+        return self._snapshots.take()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Make the machine what it was, or what another one was that was built like it (image, profile, memory).
+
+        What is no state stays: callbacks, `strict`, breakpoints of a run. Raises SnapshotError (emu.snapshot) for one
+        that does not fit, in which case nothing has changed.
+        """
+        self._snapshots.restore(snapshot)
 
     @property
     def counters(self) -> Counters:
@@ -207,10 +240,12 @@ class Machine:
         if self.clock.deadline == NEVER and last_cycle == NEVER:
             return Reason.IDLE, f"HLT before {self.where()}, and no device has anything to come"
         wake = min(self.clock.deadline, last_cycle)
-        self.idle_cycles += wake - state.cycles
+        skipped = wake - state.cycles
+        self.idle_cycles += skipped
         if self.on_idle:
-            self.on_idle(wake - state.cycles)
+            self.on_idle(skipped)
         state.cycles = wake
+        self.cpu.note_idle(skipped)
         return None
 
     def _failure(self, stop: Stop) -> tuple[Reason, str, None]:
@@ -244,17 +279,23 @@ class Machine:
         self.clock.now = self.cpu.state.cycles
         vector, line = self.pic.acknowledge()
         self.irqs[line] += 1
+        state = self.cpu.state
+        state.irq_line, state.irq_waited = line, state.cycles - self.asserted[line]
         return vector
+
+    def _line_changed(self, line: int, level: int) -> None:
+        if level:
+            self.asserted[line] = self.clock.moment
 
     def _transmit(self, byte: int) -> None:
         self.console.append(byte)
-        if self._serial:
-            self._serial(byte)
+        if self.serial:
+            self.serial(byte)
 
     def _debug_byte(self, byte: int) -> None:
         self.debug_console.append(byte)
-        if self._debug:
-            self._debug(byte)
+        if self.debug:
+            self.debug(byte)
 
     def _exit(self, code: int) -> None:
         for byte in self.uart.unsent():                     # the end of a message is not lost

@@ -26,9 +26,10 @@ I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 
 SOURCES = (                 # every file with native code, and what it takes constants from
     "native", "timing/model", "timing/associative", "timing/hierarchy", "timing/translations", "timing/branches",
-    "cpu/state", "cpu/layout", "cpu/x86", "cpu/paging", "cpu/delivery", "cpu/blocks", "cpu/derivation", "cpu/records",
-    "cpu/program", "cpu/far_accesses", "cpu/addresses", "cpu/hits", "cpu/charging", "cpu/spinning", "cpu/account",
-    "cpu/modelled", "cpu/hooks", "cpu/runner", "recording/events", "recording/tap", "recording/player")
+    "crossings", "cpu/state", "cpu/layout", "cpu/x86", "cpu/paging", "cpu/rings", "cpu/delivery", "cpu/blocks",
+    "cpu/derivation", "cpu/records", "cpu/program", "cpu/far_accesses", "cpu/addresses", "cpu/hits", "cpu/charging",
+    "cpu/spinning", "cpu/account", "cpu/modelled", "cpu/hooks", "cpu/runner", "recording/events", "recording/tap",
+    "recording/player")
 
 
 def cache_root() -> Path:
@@ -170,5 +171,6 @@ call_part = _call([POINTER, I64, I64, I64])                 # modelled.charge_pa
 call_flush = _call([POINTER, I64])                          # modelled.flush_model(state, kind)
 call_touch = _call([POINTER, I64, I64, I64])                # modelled.touch(state, linear, size, write)
 call_deliver = _call([POINTER, I64, I64, I64, I64])         # delivery.deliver_event(state, ...)
-call_drain = _call([I64])                                   # Recorder._drain(finished)
+call_drain = _call([I64])                                   # Recorder._drain(finished), Monitor._drain(which)
+call_note = _call([POINTER, I64, I64, I64, I64])            # rings.note_block(state, slot, pc, cycles, instructions)
 call_port = _call([I64, I64, I64, I64])                     # Cpu._access_port(port, size, value, write)

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     CYCLES = "cycle limit"
     INSTRUCTIONS = "instruction limit"
     UNTIL = "until"                         # in front of an address that was asked for
+    VECTOR = "vector"                       # behind the delivery of an exception or interrupt that was asked for
     TRIPLE_FAULT = "triple fault"           # shutdown: an exception while a double fault was being delivered
     HALTED = "halted"                       # HLT with interrupts disabled: nothing can wake the processor
     IDLE = "idle"                           # HLT with interrupts enabled, but no device has anything to come

@@ -53,6 +53,7 @@ def load(path_or_name: str | Path, *, address: int | None = None, command_line: 
     if ours is None:
         image = recognise(read_file(Path(path_or_name)), str(path_or_name), address)
         image.name = Path(path_or_name).name
+        image.path_files = manifest.beside(Path(path_or_name))
     elif address is None:
         from loader.build import build  # brings the assembler, which takes a while
 

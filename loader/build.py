@@ -40,6 +40,7 @@ def build(name_or_path: str | Path) -> Image:
     image = multiboot.read(kernel, wanted.name, header)
     image.profile, image.command_line = wanted.profile, wanted.command_line
     image.parameters = dict(wanted.kernel.parameters)
+    image.path_files = list(wanted.path_files)
     image.files[""] = kernel
     for program in wanted.programs:
         data = _linked(program, path)

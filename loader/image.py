@@ -85,6 +85,7 @@ class Image:
     programs: dict[str, SymbolTable] = field(default_factory=dict)     # user symbols, by program
     program_lines: dict[str, LineMap] = field(default_factory=dict)    # user source lines, by program
     files: dict[str, bytes] = field(default_factory=dict)          # ELF files a manifest was built into; kernel: ""
+    path_files: list[Path] = field(default_factory=list)           # what names paths in it; a later one goes over
 
     @property
     def digest(self) -> str:

@@ -46,6 +46,7 @@ IMAGES = GUEST / "images"                # its manifests
 VARIANTS = GUEST / "kernel"              # its kernels
 PROGRAM_BASE = 0x08048000                # virtual address of a program
 ENTRY = "_start"                         # where kernels and programs start
+PATHS = ".paths.toml"                    # end of the names of files that stand beside manifests and are none
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")       # of an image or program: also a file name
 _SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")          # of a constant or an entry
@@ -84,6 +85,13 @@ class Manifest:
     programs: list[Unit]                 # in the order of their modules
     profile: str | None                  # processor
     command_line: str                    # for the kernel
+    path_files: list[Path]               # files that name paths in it: the kernel variant's, then its own
+
+
+def beside(path: Path) -> list[Path]:
+    """The file that names paths (emu.monitor.paths.paths) in what is in `path`, if there is one: NAME.paths.toml."""
+    file = path.with_suffix(PATHS)
+    return [file] if file.is_file() else []
 
 
 def find(path_or_name: str | Path) -> Path | None:
@@ -101,7 +109,7 @@ def find(path_or_name: str | Path) -> Path | None:
         return ours
     if path.exists():
         return None
-    names = sorted(file.stem for file in IMAGES.glob("*.toml"))
+    names = [file.stem for file in _manifests(IMAGES)]
     near = difflib.get_close_matches(path_or_name, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"images are: {', '.join(names) or 'none'}"
     raise ImageError(f"{path_or_name}: neither an image nor a file here; {hint}")
@@ -109,7 +117,7 @@ def find(path_or_name: str | Path) -> Path | None:
 
 def images() -> list[tuple[str, str]]:
     """(name, description) of each of our images, by name. Raises ImageError for a manifest that is wrong."""
-    return [(path.stem, read(path).description) for path in sorted(IMAGES.glob("*.toml"))]
+    return [(path.stem, read(path).description) for path in _manifests(IMAGES)]
 
 
 def read(path: Path) -> Manifest:
@@ -125,8 +133,16 @@ def read(path: Path) -> Manifest:
     for twice in names:
         if names.count(twice) > 1:
             raise document.error("program", f"has two called {twice!r}: give each a name of its own")
-    return Manifest(path, name, image.required("description"), _kernel(document, image), programs,
-                    image.get("profile"), image.get("command_line", ""))
+    kernel = _kernel(document, image)
+    variant = image.get("kernel", document.table("kernel", "kernel").get("variant"))
+    path_files = beside(VARIANTS / f"{variant}.toml") if isinstance(variant, str) else []
+    return Manifest(path, name, image.required("description"), kernel, programs, image.get("profile"),
+                    image.get("command_line", ""), path_files + beside(path))
+
+
+def _manifests(folder: Path) -> list[Path]:
+    """The manifests or variants in a folder."""
+    return sorted(path for path in folder.glob("*.toml") if not path.name.endswith(PATHS))
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -224,7 +240,7 @@ def _kernel(document: _Table, image: _Table) -> Unit:
         return _kernel_unit(table.sources(key), kernel.parameters(), kernel.entry(ENTRY))
     path = VARIANTS / f"{table.get(key)}.toml"
     if not _NAME.fullmatch(table.get(key)) or not path.is_file():
-        known = ", ".join(sorted(file.stem for file in VARIANTS.glob("*.toml"))) or "none"
+        known = ", ".join(file.stem for file in _manifests(VARIANTS)) or "none"
         raise table.error(key, f"is {table.get(key)!r}, which is no variant; variants are: {known}")
     variant = _Table(path, "variant", "", _parse(path))
     return _kernel_unit(variant.sources(), variant.parameters() | kernel.parameters(),

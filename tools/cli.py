@@ -15,11 +15,16 @@ import click
 from tools.bench.command import bench
 from tools.boot import STDERR, STDIN, STDOUT, boot
 from tools.build import build
+from tools.costs import costs
+from tools.diff import diff
 from tools.exit_codes import ExitCode
+from tools.explore import explore
 from tools.images import images
 from tools.messages import say
 from tools.price import price
 from tools.profiles import profiles
+from tools.step.command import step
+from tools.trace import trace
 from tools.validate.command import validate
 
 EPILOG = """\b
@@ -42,7 +47,7 @@ def trapline(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (boot, build, images, profiles, price, validate, bench):
+for _command in (boot, step, build, images, profiles, price, trace, costs, diff, validate, bench, explore):
     trapline.add_command(_command)
 
 

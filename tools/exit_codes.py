@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
         return member
 
     REACHED = 0, "the place named by --until was reached"
+    DIFFERENT = 1, "trapline diff: there is a difference"
     BAD_INPUT = 2, "a wrong option, image, profile or file: nothing was run"
     LIMIT = 110, "--max-cycles or --max-instructions was reached"
     TRIPLE_FAULT = 111, "triple fault: the processor shut down"
@@ -31,6 +32,7 @@ class ExitCode(IntEnum):
     UNCLAIMED = 114, "--strict: an access where no device is"
     UNSUPPORTED = 115, "a feature of the processor that is not modelled"
     INTERNAL = 116, "an error in Trapline itself"
+    BROKEN = 117, "trapline explore: an interrupt breaks something"
     HANGUP = 129, "the terminal went away (SIGHUP)"
     INTERRUPTED = 130, "Ctrl-C (SIGINT)"
     BROKEN_PIPE = 141, "nobody reads the output any more (SIGPIPE)"
@@ -41,6 +43,7 @@ OF_REASON = {
     Reason.CYCLES: ExitCode.LIMIT,
     Reason.INSTRUCTIONS: ExitCode.LIMIT,
     Reason.UNTIL: ExitCode.REACHED,
+    Reason.VECTOR: ExitCode.REACHED,
     Reason.TRIPLE_FAULT: ExitCode.TRIPLE_FAULT,
     Reason.HALTED: ExitCode.HALTED,
     Reason.IDLE: ExitCode.HALTED,

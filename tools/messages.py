@@ -14,21 +14,15 @@ def say(text: str, after_line: bool = False) -> None:
 
     `after_line`: something else has left the cursor of the terminal within a line.
     """
-    start = "\n" if after_line and _is_terminal(sys.stderr) else ""
-    _write(f"{start}{styled('trapline:', 'red', sys.stderr)} {text}\n")
+    start = "\n" if after_line and is_terminal(sys.stderr) else ""
+    write(f"{start}{styled('trapline:', 'red', sys.stderr)} {text}\n")
 
 
 def styled(text: str, colour: str, stream: TextIO) -> str:
     """`text` in a colour, if `stream` is a terminal and the user has not set NO_COLOR (no-color.org)."""
-    if os.environ.get("NO_COLOR") or not _is_terminal(stream):
+    if os.environ.get("NO_COLOR") or not is_terminal(stream):
         return text
     return click.style(text, fg=colour)
-
-
-def progress(text: str) -> None:
-    """What is being done, in a line that the next one replaces; "" removes it. Only on a terminal."""
-    if _is_terminal(sys.stderr):
-        _write(f"\r\x1b[K{text}")
 
 
 def first_start() -> None:
@@ -44,14 +38,16 @@ def first_start() -> None:
             f"be kept in {native.CACHE_DIRECTORY}: set TRAPLINE_CACHE_DIR to a directory that can be written")
 
 
-def _is_terminal(stream: TextIO | None) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person looks at it."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:                  # closed
         return False
 
 
-def _write(text: str) -> None:
+def write(text: str) -> None:
+    """Put this on standard error as it is. One that is gone is no error."""
     try:
         sys.stderr.write(text)
         sys.stderr.flush()

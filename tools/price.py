@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tools.arguments import complete_cpu
-from tools.messages import first_start, progress
+from tools.messages import first_start
+from tools.progress import progress
 
 if TYPE_CHECKING:
     from emu.recording.file import Recording
@@ -44,8 +45,8 @@ def price(file: Path, names: tuple[str, ...], as_json: bool) -> None:
         from emu.recording.prices import price, recorded
 
         found = []
-        for profile in wanted:
-            progress(f"{profile.name} ...")
+        for at, profile in enumerate(wanted):
+            progress(f"{profile.name} ...", at / len(wanted))
             found.append(price(recording, profile))
         progress("")
         rows = [recorded(recording), *found]

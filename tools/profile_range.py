@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -37,7 +37,7 @@ def check_range(profile: Profile | None, context: click.Context) -> Profile:
     return profile
 
 
-def run_range(boot: Callable[[Profile], Machine], profile: Profile, start: int | None, limits: dict[str, int | None],
+def run_range(boot: Callable[[Profile], Machine], profile: Profile, start: int | None, limits: dict[str, Any],
               as_json: bool) -> int:
     """Boot and run once for each level, and print all three: the typical run's exit code.
 
@@ -63,7 +63,7 @@ def run_range(boot: Callable[[Profile], Machine], profile: Profile, start: int |
     return status
 
 
-def _count(machine: Machine, start: int | None, limits: dict[str, int | None]) -> Result:
+def _count(machine: Machine, start: int | None, limits: dict[str, Any]) -> Result:
     """The end of a run, and what was counted from `start` on. Raises click.ClickException if that is not reached."""
     before = machine.counters
     if start is not None:

@@ -14,10 +14,11 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from emu.clock import NEVER
 from emu.devices.uart import FIFO_SIZE, IER, LCR, LSR, MCR, Register
+from emu.kept import Kept
 from emu.machine import Machine
 
 COM1 = 0x3F8                # first port
@@ -31,6 +32,10 @@ class Source(Protocol):
     """Where input comes from."""
 
     has_keys: bool              # a person is there: input comes at any time
+
+    def is_open(self) -> bool:
+        """Whether there may be more input some day."""
+        ...
 
     def take(self, most: int) -> bytes:
         """At most `most` bytes; none if there are none now (keys), or if there are no more (anything else)."""
@@ -51,6 +56,10 @@ class Descriptor:
         self._is_stopping = is_stopping
         self._read = b""                # bytes read and not yet taken
         self._ended = False             # end of file, or terminal gone
+
+    def is_open(self) -> bool:
+        """See Source."""
+        return not self._ended
 
     def take(self, most: int) -> bytes:
         """See Source. Waits for a file or pipe, never for keys. Raises OSError if reading fails."""
@@ -80,8 +89,45 @@ class Descriptor:
         return bool(select.select([self._descriptor], [], [], seconds)[0])
 
 
-class FarEnd:
-    """What is plugged into COM1. It stands between the bus and the UART, so as to see when the guest listens."""
+class Given:
+    """A source that is known from the beginning: the contents of a file."""
+
+    has_keys = False
+
+    def __init__(self, data: bytes) -> None:
+        self._left = data
+
+    def is_open(self) -> bool:
+        """See Source."""
+        return bool(self._left)
+
+    def take(self, most: int) -> bytes:
+        """See Source."""
+        taken, self._left = self._left[:most], self._left[most:]
+        return taken
+
+    def wait(self) -> bool:
+        """See Source."""
+        return bool(self._left)
+
+
+class Remembered:
+    """A source that gives the same again when a machine goes through its past (`Timeline.repeatable`)."""
+
+    def __init__(self, source: Source, repeatable: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        self.has_keys = source.has_keys
+        self.is_open = repeatable(source.is_open)
+        self.take = repeatable(source.take)
+        self.wait = repeatable(source.wait)
+
+
+class FarEnd(Kept):
+    """What is plugged into COM1. It stands between the bus and the UART, so as to see when the guest listens.
+
+    Whoever takes snapshots of the machine makes this one of its `parts`.
+    """
+
+    KEPT = ("listens", "_looks", "_looked_at", "_idle_then")
 
     def __init__(self, machine: Machine, source: Source) -> None:
         self.machine = machine
@@ -143,10 +189,14 @@ class FarEnd:
         """Every so often: has a key been pressed? A guest that sleeps until one is lets the host sleep as well."""
         clock, machine = self.machine.clock, self.machine
         slept = machine.idle_cycles - self._idle_then == clock.now - self._looked_at
-        if slept and clock.deadline == NEVER and not (self._room > 0 and self.source.wait()):
+        if slept and clock.deadline == NEVER and not (self._room > 0 and self._waits()):
             return
         self._feed()
         self._look_again()
+
+    def _waits(self) -> bool:
+        """Wait for a key: false if there will be none. One that is to stop may go on later."""
+        return self.source.wait() or self.source.is_open()
 
     def _look_again(self) -> None:
         self._looked_at, self._idle_then = self.machine.clock.now, self.machine.idle_cycles

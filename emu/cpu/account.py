@@ -28,7 +28,6 @@ from emu.cpu.blocks import (
     GUARD_KIND,
     HASH,
     KEY,
-    LEAVES,
     POOL,
     SIZE_SHIFT,
     WORST,
@@ -42,6 +41,7 @@ from emu.cpu.charging import PART, charge, rewind, started
 from emu.cpu.delivery import CS, ESP, SS
 from emu.cpu.layout import BASE, EFLAGS, HF_CPL, HF_CS32, HF_INHIBIT_IRQ, HFLAGS
 from emu.cpu.paging import flush_unicorn, read_linear
+from emu.cpu.rings import MARK, note_passage, note_ring
 from emu.cpu.spinning import skip
 from emu.cpu.state import Examine, State, Stop, record
 from emu.cpu.x86 import IF, IOPL_SHIFT, VM, Register
@@ -49,6 +49,7 @@ from emu.native import (
     call_attend,
     call_emu_stop,
     call_flush,
+    call_note,
     call_open,
     callback,
     compiled,
@@ -76,7 +77,7 @@ EAX, ECX, EDX = 8 * int(Register.EAX), 8 * int(Register.ECX), 8 * int(Register.E
 def arm(s: State) -> None:
     """Set the cycle at which the block hook looks closer: at once while something is in suspense."""
     if (s.intr or s.flush_tlb or s.step_allow or s.stepping or s.reason or s.repeating >= 0 or s.rest_slot
-            or s.recording):
+            or s.returning or s.recording):
         s.deadline = 0
     elif s.block and load16((s.block & ~PART) + FLAGS) & COMPARE:
         s.deadline = 0                                  # the block may modify itself
@@ -156,6 +157,15 @@ def next_breakpoint(s: State, slot: int, first: int) -> int:
 
 
 @compiled
+def is_among(s: State, linear: int, first: int, last: int) -> bool:
+    """True if one of the breakpoints and marks from `first` to `last` (exclusive) is at this address."""
+    found = False
+    for i in range(first, last):
+        found |= load32(s.breakpoints + i * 4) == linear
+    return found
+
+
+@compiled
 def charge_until_due(s: State, slot: int, first: int, last: int) -> int:
     """Charge instructions of a block from `first` on up to `last`, or to where the deadline falls: up to which."""
     if s.cycles + load32(slot + WORST) < s.event_deadline:
@@ -232,14 +242,6 @@ def flush(s: State) -> None:
 
 
 @compiled
-def note_ring(s: State) -> None:
-    """The last block has changed the privilege level: count how."""
-    s.ring = load32(s.env + HFLAGS) & HF_CPL
-    if s.block:
-        s.crossings[load16((s.block & ~PART) + LEAVES)] += 1
-
-
-@compiled
 def rest_begins(s: State, pc: int) -> bool:
     """True if the rest of the block that was split begins at linear `pc`, its bytes unchanged."""
     slot = s.rest_slot
@@ -286,7 +288,7 @@ def look_closer(s: State, pc: int, size: int, key: int, slot: int) -> None:
     if s.stepping:
         begin_part(s)
         return
-    if load32(s.env + HFLAGS) & HF_CPL != s.ring:
+    if s.returning or load32(s.env + HFLAGS) & HF_CPL != s.ring:
         note_ring(s)
     if s.flush_tlb:
         flush(s)
@@ -322,13 +324,15 @@ def look_closer(s: State, pc: int, size: int, key: int, slot: int) -> None:
 
     whole = load16(slot + COUNT)
     last = cut = whole
+    marked = False
     if flags & BREAK and not again:
         last = next_breakpoint(s, slot, first)
-        if last == first and s.resumed != pc:
-            s.rest_slot, s.rest_from = slot if first else 0, first
-            stop(s, BREAKPOINT)
-            return
         if last == first:
+            if s.resumed != pc and is_among(s, pc, 0, s.stop_count):
+                s.rest_slot, s.rest_from = slot if first else 0, first
+                stop(s, BREAKPOINT)
+                return
+            marked = is_among(s, pc, s.stop_count, s.breakpoint_count)
             last = next_breakpoint(s, slot, first + 1)
     if flags & GUARDED:
         cut = guarded(s, slot, first, pc)
@@ -350,6 +354,10 @@ def look_closer(s: State, pc: int, size: int, key: int, slot: int) -> None:
     last = min(last, cut)
     if not again:
         last = min(last, first + s.limit - s.instructions)
+        if marked and s.crossing_ring:
+            note_passage(s, MARK, pc)
+        if s.block_ring and (not first or not s.block_total):      # the rest of one, if listening began in its middle
+            call_note(s.note_block, s.self, slot, pc, s.cycles, s.instructions)
     last = charge_until_due(s, slot, first, last)
     if again:
         s.instructions -= 1
@@ -387,6 +395,8 @@ def on_block(handle: Any, address: int, size: int, user: Any) -> None:
     instructions = s.instructions + counts
     if (load64(slot) == key and counts <= 0xFFFF and cycles < s.deadline and instructions < s.limit
             and mode & HF_CPL == s.ring):
+        if s.block_ring:
+            call_note(s.note_block, s.self, slot, pc, s.cycles, s.instructions)
         s.block = slot
         s.cycles = cycles
         s.instructions = instructions

@@ -236,7 +236,9 @@ class BlockTable:
         self._describe = describe
         self._spin_of = spin_of
         self._features = features
-        self.breakpoints: frozenset[int] = frozenset()
+        self.stops: frozenset[int] = frozenset()
+        self.marks: frozenset[int] = frozenset()
+        self.breakpoints: frozenset[int] = frozenset()      # both
         self._points = np.zeros(0, np.uint32)
         self._entries = np.zeros(ENTRIES * ENTRY_SIZE, np.uint8)
         self._starts, self._costs, self._transitions, self._uops = (np.zeros(POOL_SIZE, np.int32) for _ in range(4))
@@ -259,18 +261,22 @@ class BlockTable:
         self._used = self._pool = self._bytes = self._steps = 0
         self._state.block = self._state.rest_slot = self._state.branch_slot = 0
 
-    def set_breakpoints(self, addresses: frozenset[int]) -> None:
-        """Linear addresses in front of which to stop. The code stays the same, and so does what it costs: a block of
-        which the rest is still to come keeps it.
+    def set_breakpoints(self, stops: frozenset[int], marks: frozenset[int]) -> None:
+        """Linear addresses in front of which to stop, and at which to write a mark into the ring of crossings.
+
+        The code stays the same, and so does what it costs: a block of which the rest is still to come keeps it.
         """
-        self.breakpoints = addresses
-        self._points = np.array(sorted(addresses), np.uint32)
+        self.stops, self.marks = stops, marks
+        addresses = [*sorted(stops), *sorted(marks)]
+        self.breakpoints = stops | marks
+        self._points = np.array(addresses, np.uint32)
         self._state.breakpoints, self._state.breakpoint_count = self._points.ctypes.data, len(addresses)
+        self._state.stop_count = len(stops)
         keys = self._entries.view(np.int64)[::ENTRY_SIZE // 8]
         flags = self._entries.view(np.uint16)[FLAGS // 2::ENTRY_SIZE // 2]
         starts, sizes = keys & 0xFFFFFFFF, keys >> SIZE_SHIFT & 0xFFF
         flags &= np.uint16(0xFFFF ^ Special.BREAK)
-        for address in addresses:
+        for address in self.breakpoints:
             flags[(starts <= address) & (address < starts + sizes)] |= np.uint16(Special.BREAK)
 
     def add(self, key: int, code: bytes, compare: bool) -> None:

@@ -7,12 +7,13 @@ its instructions can be told.
 
 from __future__ import annotations
 
-from emu.cpu.blocks import COST, COUNT, FLAGS, KEY, POOL, Special, index_in, last_address, repeat_count
+from emu.cpu.blocks import COST, COUNT, FLAGS, KEY, LEAVES, POOL, Special, index_in, last_address, repeat_count
 from emu.cpu.records import BUS, CACHE_STALL, FETCHED, ITERATION, KIND, RECORD_SIZE, TLB_STALL, WHERE, add_record
-from emu.cpu.state import Note, State, note
+from emu.cpu.state import Crossing, Note, State, note
 from emu.native import call_open, call_part, compiled, inlined, load8, load16, load32, load64, store32
 
 REWOUND = int(Note.REWOUND)
+IRET = int(Crossing.IRET)
 COMPARE, REPEAT = int(Special.COMPARE), int(Special.REPEAT)
 PART = 1                    # tag in `block`: when it began is noted
 
@@ -31,6 +32,17 @@ def stalls_before(s: State, index: int) -> int:
         if load16(at + WHERE) < index:
             stalls += load32(at + CACHE_STALL) + load32(at + TLB_STALL)
     return stalls
+
+
+@compiled
+def stalls_of(s: State, index: int) -> tuple[int, int]:
+    """What an instruction of the current block has waited for caches and for TLBs."""
+    cache = tlb = 0
+    for at in range(s.records, s.records + s.record_next * RECORD_SIZE, RECORD_SIZE):
+        if load16(at + WHERE) == index and load8(at + KIND) <= FETCHED:
+            cache += load32(at + CACHE_STALL)
+            tlb += load32(at + TLB_STALL)
+    return cache, tlb
 
 
 @inlined
@@ -66,7 +78,9 @@ def charge(s: State, slot: int, first: int, count: int) -> None:
     if flags & REPEAT and last == load16(slot + COUNT):
         s.repeating = last_address(s, slot)
         s.repeat_count = repeat_count(s, slot)
-    if flags & (COMPARE | REPEAT):
+    if s.crossing_ring and load16(slot + LEAVES) == IRET and last == load16(slot + COUNT):
+        s.returning = 1
+    if flags & (COMPARE | REPEAT) or s.returning:
         s.deadline = 0
 
 
@@ -93,6 +107,7 @@ def add_charge(s: State, index: int, kind: int, cycles: int) -> None:
 def rewind(s: State, linear: int) -> None:
     """Give back the part of the current block from the instruction at `linear` on: it was left there."""
     s.repeating = -1
+    s.returning = 0
     if not s.block:
         return
     slot = s.block & ~PART

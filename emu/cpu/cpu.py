@@ -13,7 +13,7 @@ from unicorn import x86_const as uc_x86
 
 from emu.bus import Bus
 from emu.clock import Clock
-from emu.cpu import account, delivery, examine, hooks, paging, runner
+from emu.cpu import account, delivery, examine, hooks, paging, rings, runner
 from emu.cpu.blocks import SIZE_SHIFT, BlockTable
 from emu.cpu.costs import Costs
 from emu.cpu.delivery import EXTERNAL
@@ -49,6 +49,7 @@ class Cpu:
         self._acknowledge = acknowledge
         self._horizon = NEVER                                # where the current run ends at the latest
         self._error: BaseException | None = None
+        self._vector_stops: frozenset[int] = frozenset()
         self._flips: dict[int, int] = {}                     # frame -> changes between code and data
         self.uc = uc = unicorn.Uc(uc_const.UC_ARCH_X86, uc_const.UC_MODE_32)
         uc.ctl_set_cpu_model(profile.engine)
@@ -66,6 +67,9 @@ class Cpu:
         state.self = ctypes.addressof(state)
         state.attend = account.attend.address
         state.deliver = delivery.deliver_event.address
+        state.note_block = rings.note_block.address
+        self._no_thread = np.zeros(1, np.int64)
+        state.no_thread = state.thread_at = self._no_thread.ctypes.data
         state.a20_mask = 0xFFFFFFFF
         state.passed = state.resumed = state.repeating = -1
         state.limit = state.event_deadline = NEVER
@@ -136,6 +140,7 @@ class Cpu:
                 if stop:
                     return stop
             elif reason == Stop.REMAP:
+                state.resumed = self.linear_eip              # it has begun: its breakpoint is behind it
                 self._change_use(state.fill_frame)
             elif reason == Stop.PYTHON and self._error:
                 error, self._error = self._error, None
@@ -177,8 +182,29 @@ class Cpu:
     def set_breakpoints(self, addresses: Iterable[int]) -> None:
         """Stop (Stop.BREAK) in front of the instructions at these linear addresses, and at no others."""
         wanted = frozenset(addresses)
-        if wanted != self.blocks.breakpoints:
-            self.blocks.set_breakpoints(wanted)
+        if wanted != self.blocks.stops:
+            self.blocks.set_breakpoints(wanted, self.blocks.marks)
+
+    def set_marks(self, addresses: Iterable[int]) -> None:
+        """Write a mark into the ring of crossings, if there is one, whenever execution arrives at one of these."""
+        wanted = frozenset(addresses)
+        if wanted != self.blocks.marks:
+            self.blocks.set_breakpoints(self.blocks.stops, wanted)
+
+    def set_vector_stops(self, vectors: Iterable[int]) -> None:
+        """Stop (Stop.VECTOR) behind the delivery of these exceptions and interrupts, and of no others."""
+        wanted = frozenset(vectors)
+        if wanted != self._vector_stops:
+            self._vector_stops = wanted
+            words = [0] * len(self.state.stop_vectors)
+            for vector in wanted:
+                words[vector >> 5] |= 1 << (vector & 31)
+            self.state.stop_vectors[:] = words
+
+    def note_idle(self, cycles: int) -> None:
+        """So many cycles have been skipped, halted."""
+        if self.state.crossing_ring:
+            rings.note_idle.ctypes(self._user, cycles)
 
     def set_a20(self, level: int) -> None:
         """Drive A20M#: 0 makes physical address bit 20 read as zero."""

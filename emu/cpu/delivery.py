@@ -36,6 +36,7 @@ from emu.cpu.layout import (
     TR,
 )
 from emu.cpu.paging import read_linear, write_linear
+from emu.cpu.rings import begin_crossing, end_crossing, linear_eip, note_ring
 from emu.cpu.state import Mode, Note, State, Stop, note, record
 from emu.cpu.x86 import (
     CONTRIBUTORY,
@@ -70,6 +71,7 @@ from emu.cpu.x86 import (
     Segment,
     Vector,
 )
+from emu.crossings import NO_LINE, Kind
 from emu.native import call_deliver, call_reg_read, call_touch, callback, compiled, load32, load64, store32, store64
 
 FAULT, TRAP, SOFTWARE, EXTERNAL = range(4)     # what an event is: decides RF in the frame, DPL check, error code's EXT
@@ -78,8 +80,10 @@ ES, CS, SS, DS, FS, GS = (SEGMENTS + SEGMENT_SIZE * int(segment) for segment in 
 ESP = 8 * int(Register.ESP)
 DF, TS, NP, SF, GP, PF = (int(getattr(Vector, name)) for name in ("DF", "TS", "NP", "SS", "GP", "PF"))
 REAL = int(Mode.REAL)
+EXCEPTION, SOFTWARE_INTERRUPT, INTERRUPT = int(Kind.EXCEPTION), int(Kind.SOFTWARE), int(Kind.INTERRUPT)
 DELIVERED, BITMAP = int(Note.DELIVERED), int(Note.BITMAP)
 TRIPLE_FAULT, TASK_GATE, UNSUPPORTED = int(Stop.TRIPLE_FAULT), int(Stop.TASK_GATE), int(Stop.UNSUPPORTED)
+VECTOR = int(Stop.VECTOR)
 
 
 @compiled
@@ -339,6 +343,17 @@ def push(s: State, base: int, sp: int, mask: int, wide: int, value: int, bad: in
 
 
 @compiled
+def end_delivery(s: State, vector: int, error: int, kind: int) -> None:
+    """Write the event that has been delivered into the ring of crossings."""
+    if kind == EXTERNAL:
+        end_crossing(s, INTERRUPT, vector, s.irq_line, 0, s.irq_waited)
+    else:
+        has_error = kind == FAULT and HAS_ERROR_CODE >> vector & 1
+        end_crossing(s, SOFTWARE_INTERRUPT if kind == SOFTWARE else EXCEPTION, vector, NO_LINE,
+                     error if has_error else 0, 0)
+
+
+@compiled
 def deliver(s: State, vector: int, error: int, kind: int, restart: int) -> int:
     """Deliver an event and whatever faults its delivery raises; 0, or the Stop with which the machine ends.
 
@@ -363,10 +378,19 @@ def deliver_event(user: Any, vector: int, error: int, kind: int, restart: int) -
         s.instructions -= 1                 # between two iterations of REP: it counts when it goes on
     s.repeating = -1
     s.rest_slot = s.branch_slot = s.spin_slot = 0
+    if s.returning or load32(s.env + HFLAGS) & HF_CPL != s.ring:
+        note_ring(s)                        # a return whose first instruction faults, or is interrupted
+    if s.crossing_ring:
+        begin_crossing(s, restart + load64(s.env + CS + BASE) & 0xFFFFFFFF if kind == SOFTWARE else linear_eip(s))
     while True:
         s.traps[vector] += 1
         result = enter(s, vector, error, kind)
-        if result >= 0:
+        if result == 0:
+            s.vector = vector
+            if s.crossing_ring:
+                end_delivery(s, vector, error, kind)
+            return VECTOR if s.stop_vectors[vector >> 5] >> (vector & 31) & 1 else 0
+        if result > 0:
             return result
         s.traps[vector] -= 1
         second, error = -(result + 1) >> 32, -(result + 1) & 0xFFFFFFFF

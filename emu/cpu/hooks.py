@@ -8,7 +8,7 @@ from numba import types
 
 from emu.cpu.account import arm, stop
 from emu.cpu.blocks import COUNT, KEY, POOL, index_in
-from emu.cpu.charging import PART, add_charge, cycle_at, rewind
+from emu.cpu.charging import PART, add_charge, cycle_at, rewind, stalls_of
 from emu.cpu.delivery import CS, ESP, FAULT, SOFTWARE, SS, TRAP, deliver, set_segment
 from emu.cpu.layout import (
     BASE,
@@ -24,6 +24,8 @@ from emu.cpu.layout import (
     SYSENTER_ESP,
 )
 from emu.cpu.records import BUS
+from emu.cpu.rings import SYSENTER as SYSENTER_CROSSING
+from emu.cpu.rings import begin_crossing, begin_earlier, end_crossing, linear_eip
 from emu.cpu.state import Bus, Crossing, Examine, Note, State, Stop, bus_price, note, record
 from emu.cpu.x86 import (
     DESC_A,
@@ -40,6 +42,7 @@ from emu.cpu.x86 import (
     Register,
     Vector,
 )
+from emu.crossings import NO_LINE
 from emu.native import call_port, callback, compiled, load8, load16, load32, load64, store32, store64
 
 EXAMINE, REFUSED = int(Stop.EXAMINE), int(Examine.REFUSED)
@@ -51,12 +54,6 @@ EAX, ECX, EDX, EBX = (8 * int(getattr(Register, name)) for name in ["EAX", "ECX"
 FLAT_CODE = DESC_G | DESC_B | DESC_P | DESC_S | DESC_CODE | DESC_RW | DESC_A    # what SYSENTER loads, DPL 0
 FLAT_DATA = DESC_G | DESC_B | DESC_P | DESC_S | DESC_RW | DESC_A
 SYSENTER_SIZE = 2           # bytes; Unicorn adds them to EIP after the hook
-
-
-@compiled
-def linear_eip(s: State) -> int:
-    """The linear address of the instruction at CS:EIP."""
-    return load64(s.env + CS + BASE) + load32(s.env + EIP) & 0xFFFFFFFF
 
 
 @compiled
@@ -134,6 +131,16 @@ def on_invalid(handle: Any, user: Any) -> bool:
     return True
 
 
+@compiled
+def begin_before(s: State, linear: int) -> None:
+    """What has begun to cross began with the instruction at `linear`, the last of its block, which has been charged."""
+    if s.block:
+        pool = load32((s.block & ~PART) + POOL) + load16((s.block & ~PART) + COUNT)
+        cache, tlb = stalls_of(s, load16((s.block & ~PART) + COUNT) - 1)
+        price = load32(s.transitions + pool * 4) - load32(s.transitions + pool * 4 - 4)
+        begin_earlier(s, cycle_at(s, linear), price, cache, tlb)
+
+
 @callback(types.void(types.voidptr, types.voidptr))
 def on_sysenter(handle: Any, user: Any) -> None:
     """SYSENTER (Intel manual volume 2): ring 0 at the MSRs' CS, ESP and EIP, flat segments, interrupts off."""
@@ -144,6 +151,9 @@ def on_sysenter(handle: Any, user: Any) -> None:
         rewind(s, linear_eip(s))
         raise_event(s, GP if s.has_sep else UD, 0, FAULT, 0)
     else:
+        if s.crossing_ring:
+            begin_crossing(s, linear_eip(s))
+            begin_before(s, linear_eip(s))
         store64(env + EFLAGS, load64(env + EFLAGS) & ~(VM | IF | RF))
         set_segment(s, SS, selector + 8, 0, 0xFFFFFFFF, FLAT_DATA)
         set_segment(s, CS, selector, 0, 0xFFFFFFFF, FLAT_CODE)
@@ -152,6 +162,8 @@ def on_sysenter(handle: Any, user: Any) -> None:
         s.ring = 0
         store64(env + ESP, load64(env + SYSENTER_ESP) & 0xFFFFFFFF)
         store64(env + EIP, load64(env + SYSENTER_EIP) & 0xFFFFFFFF)
+        if s.crossing_ring:
+            end_crossing(s, SYSENTER_CROSSING, 0, NO_LINE, 0, 0)
     store64(env + EIP, load64(env + EIP) - SYSENTER_SIZE & 0xFFFFFFFF)
 
 

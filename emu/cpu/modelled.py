@@ -72,6 +72,7 @@ from emu.cpu.state import State, record
 from emu.cpu.x86 import CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE
 from emu.native import (
     call_attend,
+    call_note,
     call_part,
     callback,
     compiled,
@@ -323,6 +324,8 @@ def charge_from(user: Any, slot: int, pc: int, step: int) -> int:
             return 0
         m.loads += load16(step + READS)
         m.stores += load16(step + WRITES)
+    if s.block_ring:
+        call_note(s.note_block, s.self, slot, pc, s.cycles, s.instructions)
     set_start(s, slot, s.cycles, s.instructions)
     s.record_next = s.opened = 0
     charge_records(s, m, slot, 0, load16(slot + COUNT))
@@ -386,6 +389,8 @@ def on_block_modelled(handle: Any, address: int, size: int, user: Any) -> None:
         step = hits(s, m, s.programs + load32(slot + PROGRAM), pc)
         if not step:
             if whole:
+                if s.block_ring:
+                    call_note(s.note_block, s.self, slot, pc, s.cycles, s.instructions)
                 charge_price(s, m, slot, counts)
             else:
                 iterate(s, m, slot)

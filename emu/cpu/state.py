@@ -34,6 +34,7 @@ class Stop(IntEnum):
     PYTHON = 12         # a Python callback raised
     ENGINE = 13         # Unicorn gave up: error code in `examine`
     REMAP = 14          # a page changes its use: see `fill_frame`
+    VECTOR = 15         # behind the delivery of an exception or interrupt that somebody waits for
 
 
 class Examine(IntEnum):
@@ -167,8 +168,9 @@ class State(ctypes.Structure):
         "uop_counts",           # address of i32: micro-ops from the start of the block
         "programs",             # address of the address programs of blocks
         "code_bytes",           # address of the bytes of blocks that are compared at each run
-        "breakpoints",          # address of u32: linear addresses of breakpoints
+        "breakpoints",          # address of u32: linear addresses of breakpoints and marks
         "breakpoint_count",     # how many
+        "stop_count",           # how many of them, the first, are breakpoints
         # fast-forward; see `spinning`
         "fast_forward",         # 1: spins may be skipped
         "spin_slot",            # the spin that may be going on
@@ -206,6 +208,24 @@ class State(ctypes.Structure):
         "stream",               # address to which records of accesses to data are copied, 0 if nobody wants them
         "stream_count",         # how many have been
         "stream_size",          # how many there is room for
+        # the rings of crossings and blocks; see `rings`
+        "crossing_ring",        # address of the records (emu.crossings.CROSSING), 0 if nobody wants them
+        "crossing_next",        # where the next one goes
+        "crossing_room",        # how many there is room for
+        "crossing_total",       # how many have been written
+        "block_ring",           # the same of blocks (emu.crossings.BLOCK)
+        "block_next", "block_room", "block_total",
+        "note_block",           # address of rings.note_block
+        "ring_full",            # address of the function that empties a ring; 0: the oldest records are overwritten
+        "want_levels",          # bit n: what happens at CPL n is written
+        "want_space",           # ... and in this address space (CR3), -1: in any
+        "want_first", "want_last",      # ... and in this range of linear addresses
+        "thread_at",            # address of u32: ESP0 in the TSS, as it was found at the last crossing
+        "no_thread",            # address of a zero
+        "returning",            # 1: the last block ended with IRET, which has not been written
+        "vector",               # the last exception or interrupt delivered
+        "irq_line",             # of the external interrupt that is being delivered
+        "irq_waited",           # cycles since its line was asserted
         # translation
         "tlb",                  # address of i64[2^20]: our TLB, see paging
         "epoch",                # entries of another epoch are stale
@@ -260,6 +280,7 @@ class State(ctypes.Structure):
         ("traps", ctypes.c_int64 * 256),        # exceptions, software and external interrupts delivered, by vector
         ("crossings", ctypes.c_int64 * 8),      # changes of the privilege level without a trap, by Crossing
         ("cpuid", ctypes.c_int64 * 64),         # EAX EBX ECX EDX of each leaf
+        ("stop_vectors", ctypes.c_int64 * 8),   # 32 bits each: vectors whose delivery ends a run
     ]
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from emu.kept import Kept
+
 
 class DebugConsole:
     """Port E9h: each byte written is a character; a read gives E9h, so that software can tell that it is there."""
@@ -47,9 +49,10 @@ class DebugExit:
         self._action(value & (1 << 8 * size) - 1)
 
 
-class PostCode:
+class PostCode(Kept):
     """Port 80h: remembers the codes written last and reads back the last one, 0 before the first."""
 
+    KEPT = ("codes",)
     REMEMBERED = 256          # codes kept; older ones are forgotten
 
     def __init__(self) -> None:
@@ -63,3 +66,7 @@ class PostCode:
         """Remember a code."""
         self.codes.append(value & 0xFF)
         del self.codes[:-self.REMEMBERED]
+
+    def describe(self) -> dict[str, int | str]:
+        """The last code and those before it, for people."""
+        return {"code": self.read(0), "codes": " ".join(f"{code:02x}" for code in self.codes[-16:])}

@@ -24,6 +24,7 @@ from enum import IntEnum
 
 from emu.bus import Line
 from emu.clock import Clock
+from emu.kept import Kept
 
 CONTROLLER_DELAY = 20           # us from a command to the controller's answer in the output buffer
 KEYBOARD_DELAY = 1000           # us that a byte takes from the keyboard to the output buffer
@@ -112,9 +113,11 @@ NOTHING = -1                    # no byte where one could be
 class Port:
     """One port of the controller, for the bus."""
 
-    def __init__(self, read: Callable[[], int], write: Callable[[int], None]) -> None:
+    def __init__(self, read: Callable[[], int], write: Callable[[int], None],
+                 describe: Callable[[], dict[str, int | str]] = dict) -> None:
         self._read = read
         self._write = write
+        self.describe = describe            # what to show to people
 
     def read(self, offset: int, size: int) -> int:
         """The port's byte, whatever the offset."""
@@ -125,8 +128,11 @@ class Port:
         self._write(value)
 
 
-class Keyboard:
+class Keyboard(Kept):
     """Controller and keyboard: attach `data` at 60h and `command` at 64h."""
+
+    KEPT = ("a20", "command_byte", "pending_command", "last_was_command", "output_buffer", "full", "a20_open", "answer",
+            "scanning", "leds", "rate", "pending_keyboard", "last_sent", "replies", "keys")
 
     def __init__(self, clock: Clock, irq: Line, reset: Callable[[], None], a20: Line) -> None:
         """`reset` resets the processor; it is called in the middle of a port write, as the pin would be pulled."""
@@ -134,7 +140,7 @@ class Keyboard:
         self.irq = irq
         self.a20 = a20
         self._reset_processor = reset
-        self.data = Port(self._read_data, self._write_data)
+        self.data = Port(self._read_data, self._write_data, self.describe)
         self.command = Port(self._read_status, self._write_command)
         self._refill = clock.event("keyboard.refill", self._deliver)      # the next byte reaches the output buffer
         self.reset()
@@ -316,3 +322,10 @@ class Keyboard:
             self.output_buffer = self.last_sent
         self.full = True
         self._update()
+
+    def describe(self) -> dict[str, int | str]:
+        """The controller's registers and the keyboard's state, for people; nothing changes."""
+        return {"status": self._read_status(), "command byte": self.command_byte, "output buffer": self.output_buffer,
+                "output port": self._output_port(), "A20": self.a20_open, "keyboard scans": self.scanning,
+                "LEDs": self.leds, "typematic": self.rate, "replies waiting": len(self.replies),
+                "keys waiting": len(self.keys)}

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
+
+from emu.kept import Kept
 
 
 class Address:
@@ -66,8 +68,10 @@ class ConfigSpace(Protocol):
         ...
 
 
-class PciBus:
+class PciBus(Kept):
     """The host bridge's ports: the address register at offsets 0-3, the data window at 4-7."""
+
+    KEPT = ("address",)       # a function belongs to its device
 
     def __init__(self) -> None:
         self.address = 0      # CONFIG_ADDRESS
@@ -115,6 +119,14 @@ class PciBus:
             return None
         return self._functions.get((self.address & ~Address.ENABLE) >> Address.SLOT)
 
+    def describe(self) -> dict[str, int | str]:
+        """CONFIG_ADDRESS, and what is on the bus: vendor and device ID by device and function; for people."""
+        found: dict[str, int | str] = {"CONFIG_ADDRESS": self.address}
+        for slot, function in sorted(self._functions.items()):
+            ids = f"{function.read(Header.VENDOR, 2):04x}:{function.read(Header.DEVICE, 2):04x}"
+            found[f"{slot >> 3:02x}.{slot & 7}"] = ids
+        return found
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -130,11 +142,13 @@ class Bar:
                              f"from {smallest} to {largest}")
 
 
-class PciFunction:
+class PciFunction(Kept):
     """A function's configuration space: 256 bytes of which some bits can be written (type 0 header).
 
     The sizes of base address registers are found as always: write all ones, and the bits below the size read back 0.
     """
+
+    KEPT = ("config",)
 
     def __init__(self, vendor: int, device: int, class_code: int, bars: Sequence[Bar] = (), *, revision: int = 0,
                  subsystem: tuple[int, int] = (0, 0), interrupt_pin: int = 0, multifunction: bool = False,
@@ -172,6 +186,12 @@ class PciFunction:
         """As after RST#: everything that software can write is 0; nothing is mapped any more."""
         self.config[:] = bytes(byte & ~(writable | clearable) for byte, writable, clearable
                                in zip(self.config, self._writable, self._clearable, strict=True))
+        if self.changed:
+            self.changed()
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """See Kept; what is mapped is mapped again."""
+        super().load(saved)
         if self.changed:
             self.changed()
 

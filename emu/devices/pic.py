@@ -21,6 +21,7 @@ from enum import IntEnum
 from functools import partial
 
 from emu.bus import Line
+from emu.kept import Kept
 
 NONE = -1                     # no IR, no poll word
 CASCADE = 2                   # the master's IR that the slave's INT is wired to
@@ -78,12 +79,15 @@ class OCW3:
 POLLED = 0x80                 # poll word: there is a request, its level is in bits 2-0
 
 
-class Pic:
+class Pic(Kept):
     """One 8259A: its registers at offset 0 (A0 = 0) and 1 (A0 = 1), its inputs through `input`, its INT pin `output`.
 
     A request is a level seen through a latch: an edge-triggered input counts while it is high and has been low since
     it was last acknowledged (`armed`), a level-triggered one while it is high.
     """
+
+    KEPT = ("output", "lines", "expects", "elcr", "icw1", "icw2", "icw3", "icw4", "armed", "imr", "isr", "lowest",
+            "rotates", "special_mask", "reads_isr", "poll_word")
 
     def __init__(self, output: Line) -> None:
         self.output = output  # the INT pin
@@ -269,6 +273,13 @@ class Pic:
         if rotate:
             self.lowest = level
 
+    def describe(self) -> dict[str, int]:
+        """The registers by their data-sheet names, for people; nothing changes."""
+        return {"ICW1": self.icw1, "ICW2": self.icw2, "ICW3": self.icw3, "ICW4": self.icw4, "IMR": self.imr,
+                "IRR": self.irr, "ISR": self.isr, "IR inputs": self.lines, "INT": self.output.level,
+                "lowest priority": self.lowest, "initialization words awaited": bool(self.expects),
+                "rotate in AEOI": self.rotates, "special mask": self.special_mask, "reads ISR": self.reads_isr}
+
 
 class Elcr:
     """Edge/level control registers: offset 0 for IRQ 7-0, offset 1 for IRQ 15-8; a bit set means level-triggered."""
@@ -288,9 +299,15 @@ class Elcr:
         pic.elcr = value & self.SETTABLE[offset & 1]
         pic.update()
 
+    def describe(self) -> dict[str, int]:
+        """Both registers by name, for people."""
+        return {"ELCR1": self._pics[0].elcr, "ELCR2": self._pics[1].elcr}
 
-class PicPair:
+
+class PicPair(Kept):
     """The PC's two controllers, cascaded, with the INTA cycles that the processor runs."""
+
+    KEPT = ("irq", "master", "slave")
 
     def __init__(self, intr: Line) -> None:
         """`intr`: the processor's INTR pin, driven by the master."""

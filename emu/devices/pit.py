@@ -25,6 +25,7 @@ from fractions import Fraction
 
 from emu.bus import Line
 from emu.clock import NEVER, Clock, Ticks
+from emu.kept import Kept
 
 CRYSTAL = Fraction(14_318_180, 12)      # Hz: CLK of all three channels, a twelfth of the PC's 14.31818 MHz crystal
 REFRESH = 18                            # ticks between two DRAM refreshes (15.085 us), what channel 1 is set to on a PC
@@ -70,8 +71,12 @@ class Status:
     NULL_COUNT = 0x40         # the count last written has not been loaded yet
 
 
-class Counter:
+class Counter(Kept):
     """One channel: its OUT pin and the registers behind its port."""
+
+    KEPT = ("out", "gate", "element", "control", "mode", "access", "modulus", "count", "null", "low_byte",
+            "second_read", "latch", "status_latch", "start", "loaded", "held", "terminal", "load_at", "reload_at",
+            "due")
 
     def __init__(self, clock: Clock, ticks: Ticks, out: Line, gate: Line, name: str) -> None:
         """`out`: the pin it drives. `gate`: the input it listens to. `name`: that of its event on the clock."""
@@ -192,6 +197,36 @@ class Counter:
         value = self._value(tick) % self.modulus
         return int(str(value), 16) if self.modulus == 10_000 else value
 
+    # The phase: what crystal and processor have drifted to. No pin does this; it serves those who look what software
+    # bears (emu.monitor.explore.explorer).
+
+    def begin_anew(self) -> None:
+        """The period under way begins now: its end is as far away as it can be."""
+        tick = self._catch_up()
+        if self.start != NEVER and self.held < 0:
+            self._shift(tick - self.start)
+            self._settle(tick)
+
+    def end_now(self) -> bool:
+        """Bring forward to now the next rise of OUT, and everything after it; False if none is to come."""
+        tick = self._catch_up()
+        rise = self._next_change(tick)
+        if rise != NEVER and not self._out(rise):
+            rise = self._next_change(rise)
+        if rise == NEVER:
+            return False
+        self._shift(tick - rise)
+        self.out.set(0)
+        self._settle(tick)
+        return True
+
+    def _shift(self, ticks: int) -> None:
+        self.start += ticks
+        if self.terminal != NEVER:
+            self.terminal += ticks
+        if self.reload_at != NEVER:
+            self.reload_at += ticks
+
     # GATE
 
     def _gate_changed(self, level: int) -> None:
@@ -310,9 +345,19 @@ class Counter:
         self.held = -1 if counts else 0
         self.terminal = tick + self.loaded if counts and self.mode not in PERIODIC else NEVER
 
+    def describe(self) -> dict[str, int | str]:
+        """The registers by their data-sheet names, for people; nothing changes."""
+        tick = self._ticks.now
+        return {"mode": f"{self.mode.value} ({self.mode.name.lower().replace('_', ' ')})", "RW": self.access.name,
+                "BCD": self.control & Control.BCD, "CR": self.count % self.modulus, "CE": self._shown(tick),
+                "OL": "empty" if self.latch < 0 else self.latch, "null count": self.null, "OUT": self.out.level,
+                "GATE": self.gate}
 
-class Pit:
+
+class Pit(Kept):
     """The chip: channels 0-2 at offsets 0-2, the control word at 3."""
+
+    KEPT = ("gate", "counters")
 
     def __init__(self, clock: Clock, outputs: Sequence[Line]) -> None:
         """`outputs`: OUT 0, OUT 1, OUT 2."""
@@ -350,6 +395,11 @@ class Pit:
                 if not command & Control.NO_STATUS:
                     counter.latch_status()
 
+    def describe(self) -> dict[str, int | str]:
+        """The registers of all channels by their data-sheet names, for people; nothing changes."""
+        return {f"{name} {n}": value for n, counter in enumerate(self.counters)
+                for name, value in counter.describe().items()}
+
 
 class Port61:
     """Bits of the system control port."""
@@ -361,8 +411,10 @@ class Port61:
     OUT2 = 0x20               # OUT of channel 2
 
 
-class SystemControl:
+class SystemControl(Kept):
     """Port 61h: the speaker's switches, and two ways to watch time pass."""
+
+    KEPT = ("stored",)
 
     def __init__(self, clock: Clock, gate2: Line, out2: Line) -> None:
         self._ticks = clock.ticks(CRYSTAL)
@@ -384,3 +436,9 @@ class SystemControl:
         """Set bits 3-0; bit 0 drives GATE 2."""
         self.stored = value & Port61.STORED
         self._gate2.set(value & Port61.GATE2)
+
+    def describe(self) -> dict[str, int]:
+        """The port as it reads, and its bits, for people."""
+        value = self.read(0)
+        return {"port": value, "GATE 2": value & Port61.GATE2, "speaker": bool(value & Port61.SPEAKER),
+                "refresh": bool(value & Port61.REFRESH), "OUT 2": bool(value & Port61.OUT2)}

@@ -21,11 +21,13 @@ Choices where the data sheet is silent or the board decides:
 
 from __future__ import annotations
 
+import copy
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from emu.bus import Line
 from emu.clock import Clock
+from emu.kept import Kept
 
 CRYSTAL = 32_768                # Hz, into the divider chain: a tick
 HALF_SECOND = CRYSTAL // 2      # ticks from the divider's release to the first UIP ("Divider control")
@@ -102,8 +104,10 @@ RAM_SIZE = 128                  # bytes, registers included
 TIME_REGISTERS = frozenset((*range(Register.A), Register.CENTURY))     # times and alarms: who writes them changes both
 
 
-class Rtc:
+class Rtc(Kept):
     """Clock, calendar, three interrupts and the CMOS RAM."""
+
+    KEPT = ("cmos", "index", "nmi_masked", "updated", "seen")
 
     def __init__(self, clock: Clock, irq: Line, epoch: int = EPOCH) -> None:
         """`epoch`: the time of day at cycle 0, seconds since 1970 UTC. Raises ValueError outside 1970 to 9999."""
@@ -346,3 +350,15 @@ class Rtc:
         if self.cmos[Register.B] & B.HOURS_24:
             return self._decode(byte)
         return self._decode(byte & ~PM) % 12 + (12 if byte & PM else 0)
+
+    def describe(self) -> dict[str, int | str]:
+        """The registers by their data-sheet names as they would read now, for people; nothing changes."""
+        twin = copy.copy(self)
+        twin.cmos = bytearray(self.cmos)
+        twin._catch_up()
+        flags = twin.cmos[Register.C] | (C.IRQF if twin._interrupting() else 0)
+        values: dict[str, int | str] = {"index": self.index}
+        for register in Register:
+            values[register.name] = twin.cmos[register]
+        values["A"] = twin.cmos[Register.A] | (A.UIP if twin._update_in_progress() else 0)
+        return values | {"C": flags, "NMI masked": self.nmi_masked}

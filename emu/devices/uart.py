@@ -25,6 +25,7 @@ from typing import BinaryIO
 
 from emu.bus import Line
 from emu.clock import NEVER, Clock
+from emu.kept import Kept
 
 CRYSTAL = 1_843_200                # Hz, into the baud generator
 BAUD_CLOCKS = 16                   # baud clocks per bit (8.3)
@@ -136,8 +137,11 @@ class MSR(IntEnum):
 LOOPED = ((MCR.RTS, MSR.CTS), (MCR.DTR, MSR.DSR), (MCR.OUT1, MSR.RI), (MCR.OUT2, MSR.DCD))    # wired so in loopback
 
 
-class Uart:
+class Uart(Kept):
     """One serial port: `read` and `write` are the processor's, `receive` and `set_modem` the far end's."""
+
+    KEPT = ("line", "modem", "divisor", "ier", "fcr", "lcr", "mcr", "scr", "msr", "errors", "rbr", "rx", "timed_out",
+            "tx", "tsr", "thre_at", "thre_pending", "burst")
 
     def __init__(self, clock: Clock, irq: Line, transmit: Callable[[int], None], name: str = "com1") -> None:
         """`transmit` gets each byte when its last bit has left: `to_file(file)`, a bytearray's `append`, any callable.
@@ -302,6 +306,13 @@ class Uart:
         self._update()
 
     def _read_lsr(self) -> int:
+        value = self._line_status()
+        if self.errors:
+            self.errors = 0
+            self._update()
+        return value
+
+    def _line_status(self) -> int:
         value = self.errors
         if self.rx:
             value |= LSR.DR
@@ -311,9 +322,6 @@ class Uart:
             value |= LSR.TEMT
         if self.fcr & FCR.ENABLE and (self.errors & LSR.BAD or any(entry >> 8 for entry in self.rx)):
             value |= LSR.FIFO
-        if self.errors:
-            self.errors = 0
-            self._update()
         return value
 
     def _read_msr(self) -> int:
@@ -460,6 +468,13 @@ class Uart:
     def _times_out(self) -> None:
         self.timed_out = True
         self._update()
+
+    def describe(self) -> dict[str, int]:
+        """The registers by their data-sheet names as they would read now, for people; nothing changes."""
+        return {"IER": self.ier, "IIR": self._source() | (IIR.FIFOS if self.fcr & FCR.ENABLE else 0), "FCR": self.fcr,
+                "LCR": self.lcr, "MCR": self.mcr, "LSR": self._line_status(), "MSR": self.msr, "SCR": self.scr,
+                "DL": self.divisor, "RBR": self.rx[0] & 0xFF if self.rx else self.rbr, "TSR": self.tsr,
+                "characters received": len(self.rx), "characters to send": len(self.tx), "INTR": self.irq.level}
 
 
 def to_file(file: BinaryIO) -> Callable[[int], None]:

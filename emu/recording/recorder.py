@@ -86,8 +86,8 @@ class Recorder:
         return True
 
     def _write(self) -> None:
-        self._writer.add(file.CODE, self._code[:self._tap.code_used].tobytes())
-        self._writer.add(file.EVENTS, self._events[:self._tap.used].tobytes())
+        self._writer.add(file.CODE, self._code[:self._tap.code_used])
+        self._writer.add(file.EVENTS, self._events[:self._tap.used])
         self._tap.used = self._tap.code_used = 0
 
     def _drain(self, _: int) -> int:

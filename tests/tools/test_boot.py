@@ -257,6 +257,36 @@ def test_a_file_that_is_no_image_is_one_line(content: bytes, words: tuple[str, .
     assert ended.complains(*words)
 
 
+def test_a_snapshot_goes_on_where_it_was_taken(trapline: Trapline, tmp_path: Path) -> None:
+    machine, file = ("preempt", "--cpu", "p3-500"), tmp_path / "machine.snapshot"
+    whole = json.loads(trapline("boot", *machine, "--json").out)
+    assert trapline("boot", *machine, "--max-cycles", "8M", "--save-snapshot", file).status == ExitCode.LIMIT
+    rest = json.loads(trapline("boot", *machine, "--snapshot", file, "--json").out)
+    assert [name for name in whole if rest[name] != whole[name] and not name.startswith("host_")] == []
+    assert whole["cycles"] > 8_000_000
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (("hello", "--cpu", "p3-500"), ("taken of preempt", "runs hello")),
+    (("preempt", "--cpu", "k7-550"), ("with --cpu p3-500", "has k7-550")),
+    (("preempt", "--cpu", "p3-500", "--mem", "32M"), ("memory", "16")),
+])
+def test_a_snapshot_of_another_machine_is_refused(arguments: tuple[str, ...], words: tuple[str, ...],
+                                                  trapline: Trapline, tmp_path: Path) -> None:
+    file = tmp_path / "machine.snapshot"
+    trapline("boot", "preempt", "--cpu", "p3-500", "--max-cycles", "1M", "--save-snapshot", file)
+    ended = trapline("boot", *arguments, "--snapshot", file)
+    assert ended.status == ExitCode.BAD_INPUT and ended.complains(*words), ended.err
+
+
+def test_a_file_that_is_no_snapshot_is_refused(trapline: Trapline, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"not one")
+    assert trapline("boot", "preempt", "--snapshot", tmp_path / "x").complains("no snapshot", "--save-snapshot")
+    assert trapline("boot", "preempt", "--snapshot", tmp_path / "y").complains("no such file")
+    full = trapline("boot", "preempt", "--max-cycles", "1", "--save-snapshot", tmp_path / "no" / "y")
+    assert full.status == ExitCode.BAD_INPUT and "no such file" in full.err
+
+
 def test_a_source_with_an_error_is_reported_with_its_line(trapline: Trapline, tmp_path: Path) -> None:
     (tmp_path / "bad.asm").write_text("; _start: bad\n.global _start\n_start:\n    mov eax, [nonsense\n")
     (tmp_path / "bad.toml").write_text('[image]\ndescription = "bad"\nkernel = ["bad.asm"]\n')

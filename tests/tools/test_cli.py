@@ -20,7 +20,8 @@ COMMANDS = sorted(cli.trapline.commands)
 
 
 def test_the_commands_are_those_of_the_documentation() -> None:
-    assert COMMANDS == ["bench", "boot", "build", "images", "price", "profiles", "validate"]
+    assert COMMANDS == ["bench", "boot", "build", "costs", "diff", "explore", "images", "price", "profiles",
+                        "step", "trace", "validate"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -18,7 +18,7 @@ def test_every_reason_but_the_guest_s_own_has_a_code() -> None:
 
 
 def test_kinds_of_ends_are_told_apart() -> None:
-    same = [{Reason.CYCLES, Reason.INSTRUCTIONS}, {Reason.HALTED, Reason.IDLE}]
+    same = [{Reason.UNTIL, Reason.VECTOR}, {Reason.CYCLES, Reason.INSTRUCTIONS}, {Reason.HALTED, Reason.IDLE}]
     for code in set(OF_REASON.values()):
         reasons = {reason for reason, its in OF_REASON.items() if its == code}
         assert len(reasons) == 1 or reasons in same

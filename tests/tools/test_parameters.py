@@ -1,4 +1,4 @@
-"""Sizes, counts, destinations and places as a person writes them."""
+"""Sizes, counts and destinations as a person writes them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loader.build import build
-from loader.image import Image
 from tools.parameters import COUNT, SIZE, Destination, Number
-from tools.places import resolve
 
 
 @pytest.mark.parametrize(("text", "value"), [
@@ -45,28 +42,3 @@ def test_a_destination_is_a_word_or_a_file() -> None:
     assert [kind.convert(text, None, None) for text in ("stdio", "null", "file:x y")] == ["stdio", "null", "file:x y"]
     with pytest.raises(click.BadParameter, match="'stderr' is not one of stdio, null, file:PATH"):
         kind.convert("stderr", None, None)
-
-
-@pytest.fixture(scope="module")
-def hello() -> Image:
-    """An image with a program."""
-    return build("hello")
-
-
-def test_a_place_is_a_symbol_of_the_kernel_or_of_a_program_or_an_address(hello: Image) -> None:
-    kernel, program = hello.symbols.address("machine_end"), hello.programs["hello"].address("main")
-    assert resolve(hello, "machine_end") == kernel
-    assert resolve(hello, "machine_end+0xb") == kernel + 11
-    assert resolve(hello, "hello:main") == program
-    assert resolve(hello, "hello:main+5") == program + 5
-    assert resolve(hello, "0xC0100000") == 0xC0100000
-    assert resolve(hello, "4096") == 4096
-
-
-@pytest.mark.parametrize(("place", "words"), [
-    ("machine_edn", "no symbol 'machine_edn': did you mean machine_end"), ("hello:mian", "did you mean hello:main"),
-    ("qqqqqqqq", "see the map"), ("machine_end+x", "neither an address nor a symbol"), ("0x", "neither an address"),
-    ("", "no symbol ''")])
-def test_a_place_that_is_none_is_refused_with_a_hint(place: str, words: str, hello: Image) -> None:
-    with pytest.raises(ValueError, match=words):
-        resolve(hello, place)

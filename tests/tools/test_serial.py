@@ -38,6 +38,9 @@ class Text:
     def wait(self) -> bool:
         return bool(self.text)
 
+    def is_open(self) -> bool:
+        return bool(self.text)
+
 
 def connected(text: bytes) -> tuple[Machine, Text]:
     """A machine that a text is sent to; its UART at 115200 baud, 8N1."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tools.messages import first_start, progress, styled
+from tools.messages import first_start, styled
+from tools.progress import progress
 
 if TYPE_CHECKING:
     from tools.bench.rig import Figure, Group
@@ -32,8 +33,9 @@ def bench(as_json: bool, quick: bool) -> None:
     """
     first_start()
     groups = []
-    for name, measure in _groups().items():
-        progress(f"measuring {name} ...")
+    wanted = _groups()
+    for at, (name, measure) in enumerate(wanted.items()):
+        progress(f"measuring {name} ...", at / len(wanted))
         groups.append(measure(quick))
     progress("")
     if as_json:
@@ -44,9 +46,10 @@ def bench(as_json: bool, quick: bool) -> None:
 
 def _groups() -> dict[str, Callable[[bool], Group]]:
     """What measures each group, in order."""
-    from tools.bench import boot, compute, crossings, interrupts, memory, model
+    from tools.bench import boot, compute, crossings, interrupts, memory, model, monitor
 
     return {"compute": compute.measure, "memory": memory.measure, "model": model.measure,
+            "monitor": monitor.measure,
             "int": crossings.measure_int, "sysenter": crossings.measure_sysenter, "irq": interrupts.measure,
             "boot": boot.measure}
 

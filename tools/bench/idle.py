@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from emu.machine import Machine
 from tools.bench import kernel
 from tools.bench.rig import best
@@ -30,7 +32,7 @@ def busy(profile: str, quick: bool) -> dict[str, float]:
     return dict(zip(map(str, INSTRUCTIONS), lasts, strict=True))
 
 
-def _cpu_seconds(machine: Machine, quick: bool, **limit: int) -> float:
+def _cpu_seconds(machine: Machine, quick: bool, **limit: Any) -> float:
     """CPU seconds of a run to a limit."""
     def run() -> None:
         machine.run(**limit)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from tools.arguments import complete_cpu
-from tools.messages import first_start, progress
+from tools.messages import first_start
+from tools.progress import progress
 
 if TYPE_CHECKING:
     from emu.timing.profile import Profile

@@ -3,8 +3,8 @@
     python fuzzing.py KIND FIRST COUNT      print each seed before its run, "done" at the end
 
 KIND is what the code is made of and the ring that runs it: bytes0, bytes3, soup0, soup3. Every trap ends in a handler
-that sends the program on at a random place of its code. Each seed runs at one go and once more in random pieces, and
-both must end alike.
+that sends the program on at a random place of its code. Each seed runs at one go, once more in random pieces, and once
+more watched, and all must end alike.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ from machine_code import (
 )
 
 from emu.cpu.x86 import CR0_WP
+from emu.machine import Machine
+from emu.monitor.monitor import Monitor
 from emu.timing.profile import profiles
 from loader.assembler import assemble
 from loader.linker import link
@@ -212,8 +214,14 @@ def make(kind: str, seed: int) -> BareMachine:
     return bare
 
 
+def watched(machine: Machine, rng: random.Random) -> Monitor:
+    """A monitor that writes down everything, with marks at random places, or the last of it only."""
+    marks = [CODE + rng.randrange(CODE_SIZE) for _ in range(rng.choice((0, 40)))]
+    return Monitor(machine, blocks=rng.random() < 0.7, marks=marks, keep=rng.choice((None, 5)))
+
+
 def run(kind: str, seed: int, cut: bool = True) -> None:
-    """Run a seed, and again in pieces. Raises AssertionError if the two end differently."""
+    """Run a seed, again in pieces, and again watched. Raises AssertionError if they end differently."""
     whole = make(kind, seed).machine
     end = whole.cpu.state.cycles + CYCLES
     result = whole.run(max_cycles=CYCLES)
@@ -222,6 +230,11 @@ def run(kind: str, seed: int, cut: bool = True) -> None:
         run_in_pieces(pieces, end, random.Random(seed))
         differing = difference(state(whole), state(pieces))
         assert not differing, f"{kind} {seed} ended with {result}; in pieces otherwise: {differing}"
+        heard = make(kind, seed).machine
+        with watched(heard, random.Random(seed)):
+            heard.run(max_cycles=CYCLES)
+        differing = difference(state(whole), state(heard))
+        assert not differing, f"{kind} {seed} ended with {result}; watched otherwise: {differing}"
 
 
 if __name__ == "__main__":

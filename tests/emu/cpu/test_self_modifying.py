@@ -8,6 +8,8 @@ import pytest
 from cutting import difference, state
 from machine_code import DATA, KERNEL_DATA, PAGE_TABLE, USER_PAGE, BareMachine
 
+from emu.result import Reason
+
 INC, DEC, RET = 0x40, 0x48, 0xC3         # inc eax; dec eax; ret
 FUNCTION = 0x32000                       # a page of its own, for code that tests replace
 
@@ -202,3 +204,11 @@ def test_a_page_of_the_kernels_data_can_become_code() -> None:
     bare.run()
     assert bare.registers.eax == 3
     assert bare.read(DATA) == 0
+
+
+def test_a_run_that_begins_with_a_store_into_code_goes_on_from_its_breakpoint() -> None:
+    bare = BareMachine("mov ecx, 3; again: mov byte ptr [changed + 1], cl; changed: mov al, 0; loop again; hlt")
+    for count in (3, 2, 1):
+        bare.run(until="again")
+        assert bare.registers.ecx == count
+    assert bare.run().reason == Reason.HALTED

@@ -745,3 +745,43 @@ def test_no_accesses_raise_and_reads_are_bytes(history: list[tuple[int, int, boo
             assert 0 <= board.inb(port) < 256
         board.clock.advance(cycles)
         assert board.clock.deadline > board.clock.now
+
+
+# The phase
+
+@pytest.mark.parametrize("mode", [2, 3])
+def test_the_end_of_a_period_can_be_brought_forward_and_the_periods_after_it_follow(mode: int) -> None:
+    board = Board()
+    board.program(0, mode, 100, 0)
+    board.ticks(131)
+    now = board.tick
+    assert board.pit.counters[0].end_now()
+    board.ticks(250)
+    assert [tick for tick, level in board.edges[0] if level and tick >= now] == [now, now + 100, now + 200]
+
+
+def test_a_single_count_can_be_brought_to_its_end() -> None:
+    board = Board()
+    board.program(0, 0, 100, 0)
+    board.ticks(31)
+    assert board.out[0].level == 0 and board.pit.counters[0].end_now() and board.out[0].level == 1
+    assert not board.pit.counters[0].end_now()
+
+
+def test_a_timer_without_a_count_has_no_period_to_end() -> None:
+    board = Board()
+    assert not board.pit.counters[0].end_now()
+    board.pit.counters[0].begin_anew()
+    board.ticks(10)
+    assert board.edges[0] == []
+
+
+@given(st.integers(2, 300), st.integers(1, 900))
+def test_a_period_that_begins_anew_ends_a_period_later(count: int, passed: int) -> None:
+    board = Board()
+    board.program(0, 2, count & 0xFF, count >> 8)
+    board.ticks(passed + 1)
+    now = board.tick
+    board.pit.counters[0].begin_anew()
+    board.ticks(2 * count)
+    assert [tick for tick, level in board.edges[0] if level and tick > now][:2] == [now + count, now + 2 * count]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from emu import container
 from emu.machine import Machine
 from emu.recording.file import EVENTS, Head, Recording, RecordingError, Writer
 from emu.recording.prices import price
@@ -56,13 +57,13 @@ def test_a_run_that_failed_leaves_an_unfinished_recording(tmp_path: Path) -> Non
 def test_a_full_disk_ends_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     machine = Machine.boot("hello", cpu="p3-500")
     recorder = Recorder(machine, tmp_path / "run.rec")
-    monkeypatch.setattr(Writer, "_put", _full)
+    monkeypatch.setattr(container.Writer, "_put", _full)
     with pytest.raises(OSError, match="No space left"), recorder:
         machine.run()
     assert 0 < machine.counters.instructions < 2_000_000
 
 
-def _full(writer: Writer, data: bytes) -> None:
+def _full(writer: container.Writer, data: bytes) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
@@ -73,8 +74,8 @@ def test_another_file_is_no_recording(data: bytes, tmp_path: Path) -> None:
 
 
 def test_another_version_is_named(whole: bytes, tmp_path: Path) -> None:
-    with pytest.raises(RecordingError, match=r"another version of Trapline \(format 99, here 1\)"):
-        read(tmp_path / "run.rec", whole.replace(b"REC 1\n", b"REC 99\n", 1))
+    with pytest.raises(RecordingError, match=r"another version of Trapline \(format 99, here 2\)"):
+        read(tmp_path / "run.rec", whole.replace(b"recording 2\n", b"recording 99\n", 1))
 
 
 @pytest.mark.parametrize("change", [{"clock": 0}, {"memory": -1}, {"memory": 1 << 40}, {"profile": 3}, {"more": 1}])

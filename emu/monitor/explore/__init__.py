@@ -1,0 +1,1 @@
+"""The timer's interrupt at every instruction boundary of a window, and what it breaks."""

@@ -1,0 +1,1 @@
+"""Where a run is to stop: breakpoints with conditions, and watchpoints."""

@@ -1,0 +1,1 @@
+"""Going back in time, and on again, by restoring snapshots and running on from them."""

@@ -1,0 +1,166 @@
+"""The options by which every command that boots a machine says which one, and how far it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tools.arguments import DEFAULT_IMAGE, complete_cpu, complete_image
+from tools.messages import first_start
+from tools.parameters import COUNT, SIZE, Number
+
+if TYPE_CHECKING:
+    from emu.machine import Machine
+    from emu.timing.profile import Profile
+    from loader.image import Image
+
+Destined = Callable[[int], None] | None     # what a console's bytes are handed to, one by one
+LAST_EPOCH = 253_402_300_799                # 9999-12-31 23:59:59 UTC: the last second that the clock chip can show
+
+IMAGE = click.argument("image", default=DEFAULT_IMAGE, shell_complete=complete_image)
+MACHINE = (                                 # in the order in which help shows them
+    click.option("--cpu", metavar="NAME|FILE.toml", shell_complete=complete_cpu,
+                 help="Processor: a profile that comes with Trapline, or a file. Default: what the image asks for, "
+                 "else unit. An unknown name lists them all."),
+    click.option("--mem", type=SIZE, default="16M", show_default=True, metavar="SIZE",
+                 help="Memory: bytes, or with K, M or G; up to 1G."),
+    click.option("--address", type=Number(), metavar="ADDR", help="Where a flat file is loaded and starts."),
+    click.option("--cmdline", metavar="TEXT", help="Command line of a Multiboot kernel."),
+    click.option("--module", "modules", multiple=True, metavar="'FILE [ARGS]'",
+                 help="File that a Multiboot kernel finds in memory, and arguments for it. May be repeated."),
+    click.option("--strict", is_flag=True, help="Stop at an access to a port or address where no device is."),
+    click.option("--no-fast-forward", is_flag=True,
+                 help="Run every turn of loops that change nothing, instead of skipping them; only slower."),
+    click.option("--epoch", type=Number(0, LAST_EPOCH), metavar="SECONDS",
+                 help="What the clock chip shows at the start, seconds since 1970 UTC. Default: 2000-01-01."),
+    click.option("--input", "given", metavar="FILE", type=click.Path(path_type=Path),
+                 help="What the guest receives on COM1, as fast as it takes it. Default: nothing."),
+    click.option("--snapshot", metavar="FILE", type=click.Path(path_type=Path),
+                 help="Begin where a snapshot of the same image, processor and memory was taken, not at power-on."),
+)
+LIMITS = (
+    click.option("--max-cycles", type=COUNT, metavar="N", help="Stop after N cycles; K, M and G are decimal."),
+    click.option("--max-instructions", type=COUNT, metavar="N", help="Stop after N instructions."),
+    click.option("--until", metavar="PLACE",
+                 help="Stop in front of an address, SYMBOL, SYMBOL+OFFSET or PROGRAM:SYMBOL."),
+)
+NAMES = ("image", "cpu", "mem", "address", "cmdline", "modules", "strict", "no_fast_forward", "epoch", "given",
+         "snapshot",         "max_cycles", "max_instructions", "until")     # of all of them, as parameters
+
+
+@dataclass(frozen=True)
+class MachineOptions:
+    """What was asked for. The image is loaded, the profile is checked, places are found."""
+
+    image: Image
+    profile: Profile | None             # None: the image's own, else unit
+    memory: int                         # bytes
+    strict: bool
+    fast_forward: bool
+    epoch: int | None                   # seconds since 1970; None: the default
+    given: bytes | None                 # what the guest receives on COM1
+    snapshot: Path | None               # where it begins; None: at power-on
+    limits: dict[str, Any]              # keywords of Machine.run; None where there is no limit
+    words: tuple[str, ...]              # the same as on a command line, image first
+
+    def boot(self, serial: Destined = None, debug: Destined = None) -> Machine:
+        """A machine as asked for, at its first instruction or where the snapshot was taken.
+
+        Raises click.ClickException.
+        """
+        first_start()
+        from emu.machine import Machine
+
+        with bad_input():
+            machine = Machine.boot(self.image, cpu=self.profile, memory=self.memory, strict=self.strict,
+                                   fast_forward=self.fast_forward, serial=serial, debug=debug,
+                                   **({} if self.epoch is None else {"epoch": self.epoch}))
+            if self.snapshot:
+                from emu.snapshot.snapshot import Snapshot
+
+                machine.restore(Snapshot.load(self.snapshot))
+        if self.given is not None:
+            from tools.serial import FarEnd, Given
+
+            FarEnd(machine, Given(self.given))
+        return machine
+
+    def place(self, text: str) -> int:
+        """The linear address of a place in the image, as `--until` names it. Raises click.ClickException."""
+        from emu.monitor.names import Names
+
+        with bad_input():
+            return Names.of(self.image).resolve(text)[0]
+
+
+def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the argument IMAGE and these options; it gets them as `options`, a MachineOptions."""
+
+    @wraps(command)
+    def with_options(*arguments: Any, **values: Any) -> Any:
+        named = {name: values.pop(name) for name in NAMES}
+        return command(*arguments, options=find(**named), **values)
+
+    wrapped: Any = with_options
+    for option in reversed((IMAGE, *MACHINE, *LIMITS)):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[no-any-return]
+
+
+def find(image: str, cpu: str | None, mem: int, address: int | None, cmdline: str | None, modules: tuple[str, ...],
+         strict: bool, no_fast_forward: bool, epoch: int | None, given: Path | None,
+         snapshot: Path | None, **limits: Any) -> MachineOptions:
+    """Load and check what the options name; `limits` are those of LIMITS. Raises click.ClickException."""
+    from emu.monitor.names import Names
+    from emu.timing.profile import load_profile
+    from loader.boot import load
+
+    with bad_input():
+        loaded = load(image, address=address, command_line=cmdline, modules=[_module(text) for text in modules])
+        words = [image, *_words(cpu=cpu, mem=mem, address=address, cmdline=cmdline, epoch=epoch, input=given,
+                               snapshot=snapshot, **limits)]
+        if limits.get("until") is not None:
+            limits |= {"until": Names.of(loaded).resolve(limits["until"])[0]}
+        wanted = cpu or loaded.profile
+        profile = load_profile(wanted) if wanted else None
+        data = given.read_bytes() if given else None
+    words += [word for text in modules for word in ("--module", text)] + ["--strict"] * strict
+    return MachineOptions(loaded, profile, mem, strict, not no_fast_forward, epoch, data, snapshot, limits,
+                          tuple(words))
+
+
+def _words(**values: Any) -> list[str]:
+    """Options with these values, as on a command line."""
+    return [word for name, value in values.items() if value is not None
+            for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
+@contextmanager
+def bad_input() -> Iterator[None]:
+    """What a person got wrong becomes one line."""
+    from emu.cpu.layout import UnicornLayoutError
+    from emu.timing.profile import ProfileError
+    from loader.image import ImageError
+
+    try:
+        yield
+    except (ImageError, ProfileError, UnicornLayoutError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or 'the machine'}: {reason(error)}") from None
+
+
+def reason(error: OSError) -> str:
+    """Why, for people."""
+    return (error.strerror or str(error)).lower()
+
+
+def _module(text: str) -> Path | str:
+    """A module as the loader takes it: a file whose name may hold blanks, or a file and arguments."""
+    return Path(text) if Path(text).is_file() else text

@@ -1,0 +1,10 @@
+"""`trapline step`: a debugger in the terminal.
+
+    session     a machine, its timeline and breakpoints; carries out one line after another
+    registry    what a command is: names, usage, help
+    running     step, next, finish, until, continue, back and their like
+    stopping    breakpoints and watchpoints
+    looking     registers, memory, code, tables, chips, threads
+    rendering   how what was found looks to a person
+    prompt      where lines come from: a terminal with completion and history, or a file
+"""
