@@ -62,14 +62,17 @@ def is_compiled() -> bool:
 
 
 def _with_cache(decorate: Callable[[], Any]) -> Any:
-    """Decorate with numba's cache in our directory, and leave numba's own setting for the user's code alone."""
+    """Decorate with numba's cache in our directory, and leave numba's own settings for the user's code alone.
+
+    Loops here end after a few turns: made of vector instructions, they would only take longer to begin.
+    """
     config: Any = numba.config
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(CACHE_DIRECTORY)
+    before = config.CACHE_DIR, config.LOOP_VECTORIZE
+    config.CACHE_DIR, config.LOOP_VECTORIZE = str(CACHE_DIRECTORY), 0
     try:
         return decorate()
     finally:
-        config.CACHE_DIR = before
+        config.CACHE_DIR, config.LOOP_VECTORIZE = before
 
 
 def callback(signature: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -7,7 +7,7 @@ block's records (`records`), code lines and data, linear and physical, in the or
 from __future__ import annotations
 
 from emu.cpu.delivery import descriptor_address
-from emu.cpu.derivation import BY_STACK, Marks
+from emu.cpu.derivation import Marks
 from emu.cpu.far_accesses import far_transfer, read_descriptor
 from emu.cpu.layout import CR0, CR3, EFLAGS, HF_CPL, HF_SS32, HFLAGS
 from emu.cpu.paging import NOT_PAGED, PAGE_MASK, RIGHTS, find
@@ -17,6 +17,7 @@ from emu.cpu.program import (
     DISP,
     MASK,
     OFFSET,
+    ON_STACK,
     OP,
     OP_ACCESS,
     OP_ADD,
@@ -53,6 +54,7 @@ from emu.cpu.program import (
 )
 from emu.cpu.records import (
     ACCESS_READ,
+    ACCESS_RMW,
     ACCESS_WRITE,
     CODE_FRAME,
     EMPTY,
@@ -147,7 +149,7 @@ def keep(s: State, step: int, linear: int, size: int) -> None:
 
 @compiled
 def derive(s: State, step: int, start: int) -> None:
-    """Run the program at `step` for the block at linear `start`.
+    """Run the program from `step` on for the block at linear `start`; what came before has kept its stores.
 
     Leaves the records, `derived`: up to which instruction they are complete, `derived_cut`: 1 if the block must be left
     there, 0 if it will fault there or ends, `split_at`: where it must be left at the latest, and `remap_frame`: the
@@ -156,7 +158,6 @@ def derive(s: State, step: int, start: int) -> None:
     user = 1 if load32(s.env + HFLAGS) & HF_CPL == 3 else 0
     stack_mask = 0xFFFFFFFF if load32(s.env + HFLAGS) & HF_SS32 else 0xFFFF
     s.record_count = 0
-    s.kept_count = 0
     s.derived_cut = 0
     s.split_at = WHOLE
     s.remap_frame = -1
@@ -173,10 +174,9 @@ def derive(s: State, step: int, start: int) -> None:
             page_kind = (found & PAGE_BITS) >> 7 if found >= 0 else 0
             add_record(s, at, FETCHED, linear, frame << 12 | linear & 0xFFF, load16(step + SIZE), page_kind)
         elif op <= OP_KEEP and op >= OP_ACCESS:
-            access, size = load8(step + ACCESS), load16(step + SIZE)
-            mask = load64(step + MASK)
-            if mask == BY_STACK:
-                mask = stack_mask
+            access, size, mask = load8(step + ACCESS), load16(step + SIZE), load32(step + MASK)
+            if access & ON_STACK:
+                access, mask = access & ACCESS_RMW, stack_mask
             offset = load32(load64(step + VALUE_BASE)) + (load32(load64(step + SCALED)) << load8(step + SHIFT)) \
                 + load32(step + DISP) & mask
             linear = load64(load64(step + SEGMENT)) + offset & 0xFFFFFFFF

@@ -55,10 +55,10 @@ class Costs:
         state.model = self.model.address
         state.records = self._records.ctypes.data
         state.temporaries = self._temporaries.ctypes.data
-        self._later = np.zeros(4 * records.RECORDS * hits.LATER_ENTRY, np.uint8)
+        self._moved = np.zeros(4 * records.RECORDS * hits.MOVED_ENTRY, np.uint8)
         state.kept = self._kept.ctypes.data
-        state.later = self._later.ctypes.data
-        for function in ("open_block", "charge_part", "touch", "flush_model"):
+        state.moved = self._moved.ctypes.data
+        for function in ("open_block", "charge_part", "charge_from", "touch", "flush_model"):
             setattr(state, function, getattr(modelled, function).address)
         self.block_hook = modelled.on_block_modelled
         self.describe = Describer(state, profile, self.model, self.store)

@@ -27,8 +27,8 @@ class Op(IntEnum):
 
     END = 0             # everything has been derived
     STOP = 1            # what follows cannot be derived from here
-    ACCESS = 2          # data
-    FETCH = 3           # code
+    FETCH = 2           # code
+    ACCESS = 3          # data
     LOAD = 4            # data, whose value goes to a temporary
     KEEP = 5            # a store, whose value a LOAD may find
     ADD = 6             # temporaries: base + (index << shift) + displacement
@@ -100,6 +100,16 @@ class Step(NamedTuple):
     mask: int = 0xFFFFFFFF
     result: int = 0                     # base that it defines, 0 if none
     value: Value | None = None          # KEEP: what is stored, None if unknown
+
+    @property
+    def reads(self) -> bool:
+        """True if an instruction reads data here."""
+        return self.op in (Op.ACCESS, Op.LOAD, Op.KEEP) and bool(self.access & Access.READ)
+
+    @property
+    def writes(self) -> bool:
+        """True if an instruction writes data here."""
+        return self.op in (Op.ACCESS, Op.LOAD, Op.KEEP) and bool(self.access & Access.WRITE)
 
 
 class Address(NamedTuple):

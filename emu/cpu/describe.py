@@ -13,7 +13,7 @@ import numpy as np
 
 from emu.cpu.block_store import BlockStore, Plan
 from emu.cpu.blocks import Description
-from emu.cpu.derivation import Access, Op, Step, Value
+from emu.cpu.derivation import Op, Step, Value
 from emu.cpu.effects import derive
 from emu.cpu.program import pack
 from emu.cpu.state import State
@@ -28,8 +28,6 @@ ACCESSES = {                # how many accesses to memory a step makes at most
     Op.FETCH: 0, Op.ACCESS: 2, Op.LOAD: 1, Op.KEEP: 2, Op.DESCRIPTOR: 2, Op.RETURN_FAR: 6, Op.CALL_FAR: 80,
     Op.JUMP_FAR: 80,
 }
-_DATA = (Op.ACCESS, Op.LOAD, Op.KEEP)
-_READS, _WRITES = (Access.READ, Access.RMW), (Access.WRITE, Access.RMW)
 
 
 def describe_unit(code: bytes, address: int, bits: int) -> Description:
@@ -74,8 +72,7 @@ class Describer:
         fetches = self._trace_lines(instructions, price) if self._trace_line else self._lines(instructions)
         program = merge(steps, fetches)
         string, size = string_kind(instructions[-1])
-        loads = sum(step.op in _DATA and step.access in _READS for step in program)
-        stores = sum(step.op in _DATA and step.access in _WRITES for step in program)
+        loads, stores = sum(step.reads for step in program), sum(step.writes for step in program)
         return Plan(Description(instructions, price, b"", self._worst(program), string, size, loads, stores), program)
 
     def _lines(self, instructions: Sequence[Instruction]) -> list[Step]:

@@ -1,95 +1,91 @@
 """The quick path of the timing model: a block whose every access hits the first cache and TLB costs its price.
 
 Most blocks that run have run a moment ago. `hits` runs the block's address program and looks whether everything is
-there; it gives up, having changed nothing, at the first access that would stall or is unusual, and `modelled` goes the
-long way, with records. A hit changes no more than the order of its set: most are at the front already, and the others
-are noted and moved once it is known that the whole block hits.
+there. A hit changes no more than the order of its set: most are at the front already, and the others are moved there,
+which is noted, so that it can be taken back if the block must not run. At the first access that stalls or is unusual
+it gives up, and `modelled` goes the long way from there on, with records; but a single line that is missing is passed
+by: what it costs is added behind the block.
 """
 
 from __future__ import annotations
 
 from emu.cpu.addresses import calculate, keep
-from emu.cpu.derivation import BY_STACK, Op
+from emu.cpu.derivation import Op
 from emu.cpu.layout import CR0, CR3, HF_CPL, HF_SS32, HFLAGS
 from emu.cpu.paging import PAGE_MASK
 from emu.cpu.program import (
     ACCESS,
     DISP,
+    LINE,
     MASK,
     OP_BIT_SCAN,
     OP_FETCH,
     OP_IF_COUNT,
     OP_KEEP,
-    OP_LOAD,
     RESULT,
     SCALED,
     SEGMENT,
+    SET,
     SHIFT,
     SIZE,
     STEP_SIZE,
     VALUE_BASE,
 )
-from emu.cpu.records import ACCESS_WRITE, CODE_FRAME, NOT_KEPT, kept_value, value_at
+from emu.cpu.records import ACCESS_WRITE, CODE_FRAME, value_at
 from emu.cpu.state import State
 from emu.cpu.x86 import CR0_PG, PDE_PS, PTE_D, PTE_P, PTE_U, PTE_W
-from emu.native import compiled, inlined, load8, load32, load64, store64
+from emu.native import compiled, inlined, load8, load16, load32, load64, store64
 from emu.timing.associative import KEY as TAG
 from emu.timing.associative import LARGE as LARGE_TAG
-from emu.timing.associative import MARK, key_of, promote, set_of
+from emu.timing.associative import MARK, key_of, place_back, place_first, set_of
 from emu.timing.hierarchy import trace_index
 from emu.timing.model import Model
 
 OP_END, OP_ACCESS = int(Op.END), int(Op.ACCESS)
+EPOCH = -1 << 32            # those bits of a TLB word
 
-# A word that is to move to the front of its set: address of the set, ways, key; i64 each.
-LATER_WAYS, LATER_KEY, LATER_ENTRY = 8, 16, 24
+# A word that has moved to the front of its set: address of the set, where the word stood; i64 each.
+MOVED_WAY, MOVED_ENTRY = 8, 16
 
 
 @inlined
 def look(s: State, first: int, ways: int, key: int) -> int:
-    """The word with this key in the set at `first`, 0 if there is none; one that must move to the front is noted."""
+    """The word with this key in the set at `first`, at the front of which it is then; 0 if there is none."""
     word = load64(first)
-    if word & TAG != key or s.later_count:              # what was noted may push it back
-        word = look_behind(s, first, ways, key)
-    return word
+    return word if word & TAG == key else look_behind(s, first, ways, key)
 
 
 @compiled
 def look_behind(s: State, first: int, ways: int, key: int) -> int:
-    """`look`, not at the front alone."""
-    for way in range(ways):
+    """`look`, behind the front; that the word has moved is noted."""
+    way = 1
+    while way < ways:
         word = load64(first + way * 8)
         if word & TAG == key:
-            note(s, first, ways, key)
+            place_first(first, way, word)
+            at = s.moved + s.moved_count * MOVED_ENTRY
+            store64(at, first)
+            store64(at + MOVED_WAY, way)
+            s.moved_count += 1
             return word
-        if not word:
-            return 0
+        way += 1
     return 0
 
 
 @compiled
-def note(s: State, first: int, ways: int, key: int) -> None:
-    """This word is to move to the front of its set, once the whole block is known to hit."""
-    at = s.later + s.later_count * LATER_ENTRY
-    store64(at, first)
-    store64(at + LATER_WAYS, ways)
-    store64(at + LATER_KEY, key)
-    s.later_count += 1
+def take_back(s: State) -> None:
+    """Put what `hits` has moved back where it was: the block does not run, or not as a whole."""
+    give_up(s, 0)
+    while s.moved_count:
+        s.moved_count -= 1
+        at = s.moved + s.moved_count * MOVED_ENTRY
+        place_back(load64(at), load64(at + MOVED_WAY))
+    s.last_page = s.last_code_page = -1
 
 
 @compiled
-def promote_noted(s: State, m: Model) -> None:
-    """Move what was noted to the front, in order."""
-    for at in range(s.later, s.later + s.later_count * LATER_ENTRY, LATER_ENTRY):
-        promote(m, load64(at), load64(at + LATER_WAYS), load64(at + LATER_KEY))
-
-
-@inlined
-def look_page(s: State, m: Model, linear: int, large: int) -> int:
-    """Not 0 if the first data TLB has the page."""
-    if not large:
-        page = linear >> 12
-        return look(s, set_of(m.data, m.data_mask, m.data_ways, page), m.data_ways, key_of(page))
+def look_large(s: State, m: Model, linear: int) -> int:
+    """Not 0 if the data TLB for 4 MiB pages has the page."""
     page = linear >> 22
     if m.data_large:
         return look(s, set_of(m.data_large, m.data_large_mask, m.data_large_ways, page), m.data_large_ways,
@@ -98,10 +94,24 @@ def look_page(s: State, m: Model, linear: int, large: int) -> int:
 
 
 @inlined
-def look_code_page(s: State, m: Model, linear: int, large: int) -> int:
-    """Not 0 if the first code TLB has the page."""
-    if not large:
-        page = linear >> 12
+def look_page(s: State, m: Model, linear: int, large: int) -> int:
+    """Not 0 if the first data TLB has the page."""
+    if large:
+        return look_large(s, m, linear)
+    page = linear >> 12
+    return look(s, set_of(m.data, m.data_mask, m.data_ways, page), m.data_ways, key_of(page))
+
+
+@compiled
+def look_code_page(s: State, m: Model, linear: int) -> int:
+    """Not 0 if the first code TLB has the page, or paging is off."""
+    word = load64(s.tlb + (linear >> 12) * 8)
+    if load32(s.env + CR0) & CR0_PG == 0:
+        return 1
+    if word >> 32 != s.epoch:
+        return 0
+    page = linear >> 12
+    if not word & PDE_PS:
         return look(s, set_of(m.code, m.code_mask, m.code_ways, page), m.code_ways, key_of(page))
     page = linear >> 22
     if m.code_large:
@@ -110,109 +120,166 @@ def look_code_page(s: State, m: Model, linear: int, large: int) -> int:
     return look(s, set_of(m.code, m.code_mask, m.code_ways, page), m.code_ways, key_of(page) | LARGE_TAG)
 
 
-@inlined
-def look_code(s: State, m: Model, linear: int, paged: int, epoch: int) -> int:
-    """Not 0 if the first TLB and cache have the code at a linear address."""
-    if paged and linear >> 12 != s.last_code_page:
-        word = load64(s.tlb + (linear >> 12) * 8)
-        if word >> 32 != epoch or not look_code_page(s, m, linear, word & PDE_PS):
+@compiled
+def look_code(s: State, m: Model, step: int, start: int) -> int:
+    """Not 0 if the first TLB and cache have the code of a FETCH, of a block at linear `start`.
+
+    Where that is, its set and key, is kept in the step: it does not change but on another page.
+    """
+    linear = start + load32(step + DISP) & 0xFFFFFFFF
+    page = linear >> 12
+    if page != s.last_code_page:
+        if not look_code_page(s, m, linear):
             return 0
-        s.last_code_page = linear >> 12
+        s.last_code_page = page
     if m.trace:
-        return look(s, set_of(m.trace, m.trace_mask, m.trace_ways, trace_index(linear)), m.trace_ways, key_of(linear))
-    frame = load32(s.code_frames + (linear >> 12) * 4) & 0x3FFFF
-    line = (frame << 12 | linear & 0xFFF) >> m.l1i_shift
-    return look(s, set_of(m.l1i, m.l1i_mask, m.l1i_ways, line), m.l1i_ways, key_of(line))
+        first, ways = set_of(m.trace, m.trace_mask, m.trace_ways, trace_index(linear)), m.trace_ways
+        key = key_of(linear)
+    else:
+        frame = load32(s.code_frames + page * 4) & 0x3FFFF
+        line = (frame << 12 | linear & 0xFFF) >> m.l1i_shift
+        first, key, ways = set_of(m.l1i, m.l1i_mask, m.l1i_ways, line), key_of(line), m.l1i_ways
+    if page == start >> 12:
+        store64(step + SET, first)
+        store64(step + LINE, key)
+    return look(s, first, ways, key)
 
 
 @inlined
-def look_written(s: State, m: Model, physical: int) -> int:
-    """Not 0 if a store finds its line in the first cache, dirty; if that writes through, dirty in L2."""
-    line = physical >> m.l1d_shift
-    word = look(s, set_of(m.l1d, m.l1d_mask, m.l1d_ways, line), m.l1d_ways, key_of(line))
-    if m.l1d_through and word:
-        if not m.l2 or m.l2_through:
-            return 0
-        line = physical >> m.l2_shift
-        word = look(s, set_of(m.l2, m.l2_mask, m.l2_ways, line), m.l2_ways, key_of(line))
-    return word & MARK
+def fetches(s: State, m: Model, step: int, start: int) -> bool:
+    """True if the code of a FETCH is there: at the front of its set, for the most part."""
+    return load64(load64(step + SET)) & TAG == load64(step + LINE) or look_code(s, m, step, start) != 0
+
+
+@compiled
+def is_dirty(s: State, m: Model, word: int, physical: int) -> bool:
+    """True if a store into a line that L1 has as `word` changes nothing: it is dirty, or written through, in L2."""
+    if not m.l1d_through:
+        return word & MARK != 0
+    if not m.l2 or m.l2_through:
+        return False
+    line = physical >> m.l2_shift
+    return look(s, set_of(m.l2, m.l2_mask, m.l2_ways, line), m.l2_ways, key_of(line)) & MARK != 0
+
+
+@compiled
+def look_further(s: State, m: Model, step: int, first: int, key: int, physical: int) -> int:
+    """The word of a line of data that is not at the front of its set. One that is missing, the first such of a block,
+    is passed by as if it had come, dirty by a store: `missed`. 0 if that cannot be.
+    """
+    write = load8(step + ACCESS) & ACCESS_WRITE
+    if s.missed and first == s.missed_set:
+        same = key == key_of(s.missed_physical >> m.l1d_shift) and write <= load8(s.missed + ACCESS) & ACCESS_WRITE
+        return key | MARK if same else 0
+    word = look_behind(s, first, m.l1d_ways, key)
+    if word or s.missed or m.l1d_through or (write and not m.l1d_allocates):
+        return word
+    s.missed, s.missed_set, s.missed_physical, s.missed_kept = step, first, physical, s.kept_count
+    hide(first)
+    return key | MARK
+
+
+@compiled
+def hide(first: int) -> None:
+    """Let nothing be found at the front of a set of lines, or let it again."""
+    store64(first, load64(first) ^ LARGE_TAG)
+
+
+@compiled
+def give_up(s: State, step: int) -> int:
+    """The step from which the long way is to go on, when `step` does not hit."""
+    if s.missed:
+        step = s.missed
+        s.kept_count = s.missed_kept
+        s.missed = 0
+        hide(s.missed_set)
+    return step
+
+
+@compiled
+def follow_value(s: State, step: int, op: int, linear: int, physical: int, user: int) -> bool:
+    """What a LOAD will find goes into its temporary, what a KEEP stores is kept; False if a LOAD is not known."""
+    size = load16(step + SIZE)
+    if op == OP_KEEP:
+        keep(s, step, linear, size)
+        return True
+    value = load32(s.ram + physical) if size == 4 and not s.kept_count else value_at(s, linear, size, user)
+    store64(load64(step + RESULT), value)
+    return value >= 0
 
 
 @inlined
-def hits(s: State, m: Model, step: int, start: int) -> bool:
-    """Run the program at `step` for the block at linear `start`: true if all of it hits, and the model knows.
+def hits(s: State, m: Model, step: int, start: int) -> int:
+    """Run the program at `step` for the block at linear `start`: 0 if all hits, and the model knows.
 
+    Otherwise the first step that does not hit. It is `missed`, too, if it is all that does not: an access that brings a
+    line into the first cache, and nothing behind it meets another line of that line's set.
     The pages of the last access to data and of the last fetch are the most recent of their sets: not looked for again.
     """
+    s.kept_count = s.moved_count = 0
+    s.missed = 0
     mode = load32(s.env + HFLAGS)
-    stack_mask = 0xFFFFFFFF if mode & HF_SS32 else 0xFFFF
     paged = load32(s.env + CR0) & CR0_PG
-    if paged and s.tlb_cr3 != load32(s.env + CR3):
-        return False
+    if s.stream or mode & HF_SS32 == 0 or (paged and s.tlb_cr3 != load32(s.env + CR3)):
+        return step
+    if start >> 12 != s.last_code_page:
+        if not look_code_page(s, m, start):
+            return step
+        s.last_code_page = start >> 12
+    if not fetches(s, m, step, start):                  # what every program begins with
+        return step
+    step += STEP_SIZE
     user = 1 if mode & HF_CPL == 3 else 0
-    rights = PTE_P | PTE_U if user else PTE_P
-    tlb, epoch, ram_size, frames = s.tlb, s.epoch, s.ram_size, s.frames
-    shift, line_mask = m.l1d_shift, (1 << m.l1d_shift) - 1
+    rights = s.epoch << 32 | (PTE_P | PTE_U if user else PTE_P)
     last_line, last_write = -1, 0                       # of the access before: that it is there is known
-    s.kept_count = s.later_count = 0
     while True:
         head = load64(step)                             # OP, AT, SIZE, ACCESS and SHIFT at one go
         op = head & 0xFFFF
-        if op >= OP_ACCESS and op <= OP_KEEP and op != OP_FETCH:
-            access, size, mask = head >> 8 * ACCESS & 0xFF, head >> 8 * SIZE & 0xFFFF, load64(step + MASK)
-            if mask == BY_STACK:
-                mask = stack_mask
+        if op <= OP_KEEP and op >= OP_ACCESS:
             offset = load32(load64(step + VALUE_BASE)) + (load32(load64(step + SCALED)) << (head >> 8 * SHIFT & 31)) \
-                + load32(step + DISP) & mask
+                + load32(step + DISP) & load32(step + MASK)
             linear = load64(load64(step + SEGMENT)) + offset & 0xFFFFFFFF
-            if not access or (linear & line_mask) + size > line_mask + 1:
-                return False
-            write = access & ACCESS_WRITE
+            if linear + (head >> 8 * SIZE & 0xFFFF) - 1 >> m.l1d_shift != linear >> m.l1d_shift:
+                break                                   # two lines, or no access
+            write = head >> 8 * ACCESS & ACCESS_WRITE
             physical = linear & s.a20_mask
             if paged:
                 need = rights | PTE_W | PTE_D if write else rights
-                word = load64(tlb + (linear >> 12) * 8)
-                if word >> 32 != epoch or word & need != need:
-                    return False
+                word = load64(s.tlb + (linear >> 12) * 8)
+                if word & (need | EPOCH) != need:
+                    break
                 if linear >> 12 != s.last_page:
                     if not look_page(s, m, linear, word & PDE_PS):
-                        return False
+                        break
                     s.last_page = linear >> 12
                 physical = word & PAGE_MASK | linear & 0xFFF
-            line = physical >> shift
+            line = physical >> m.l1d_shift
             if line != last_line or write > last_write:
-                if physical >= ram_size:
-                    return False
-                if write:
-                    if load8(frames + (physical >> 12)) & CODE_FRAME or not look_written(s, m, physical):
-                        return False
-                elif not look(s, set_of(m.l1d, m.l1d_mask, m.l1d_ways, line), m.l1d_ways, key_of(line)):
-                    return False
+                if physical >= s.ram_size or (write and load8(s.frames + (physical >> 12)) & CODE_FRAME):
+                    break
+                first, key = set_of(m.l1d, m.l1d_mask, m.l1d_ways, line), key_of(line)
+                word = load64(first)
+                if word & TAG != key:
+                    word = look_further(s, m, step, first, key, physical)
+                    if not word:
+                        break
+                if write and not is_dirty(s, m, word, physical):
+                    break
                 last_line, last_write = line, write
-            if op == OP_LOAD:
-                value = kept_value(s, linear, size) if s.kept_count else NOT_KEPT
-                if value == NOT_KEPT:
-                    value = load32(s.ram + physical) if size == 4 else value_at(s, linear, size, user)
-                if value < 0:
-                    return False
-                store64(load64(step + RESULT), value)
-            elif op == OP_KEEP:
-                keep(s, step, linear, size)
-        elif op == OP_FETCH:
-            linear = start + load32(step + DISP) & 0xFFFFFFFF
-            if not look_code(s, m, linear, paged, epoch):
-                return False
+            if op != OP_ACCESS and not follow_value(s, step, op, linear, physical, user):
+                break
         elif op == OP_END:
-            break
+            return s.missed
+        elif op == OP_FETCH:
+            if not fetches(s, m, step, start):
+                break
         elif op == OP_IF_COUNT:
             s.repeat_left = load32(load64(step + VALUE_BASE)) + load32(step + DISP) & 0xFFFFFFFF
             if not s.repeat_left:
-                break
+                return s.missed
         elif op > OP_KEEP and op <= OP_BIT_SCAN:
             store64(load64(step + RESULT), calculate(step) & 0xFFFFFFFF)
         else:
-            return False
+            break
         step += STEP_SIZE
-    if s.later_count:
-        promote_noted(s, m)
-    return True
+    return give_up(s, step)

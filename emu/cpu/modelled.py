@@ -39,10 +39,13 @@ from emu.cpu.blocks import (
     repeat_count,
 )
 from emu.cpu.charging import REPEAT, add_charge, cost_before, set_start
-from emu.cpu.hits import hits
+from emu.cpu.hits import hide, hits, take_back
 from emu.cpu.layout import CR0, CR4, HF_CPL, HF_CS32, HF_INHIBIT_IRQ, HFLAGS
 from emu.cpu.paging import PAGE_MASK, directory_entry, find, table_entry
+from emu.cpu.program import ACCESS, AT, READS, SIZE, WRITES
 from emu.cpu.records import (
+    ACCESS_READ,
+    ACCESS_WRITE,
     CACHE_STALL,
     EMPTY,
     FETCHED,
@@ -63,13 +66,13 @@ from emu.cpu.records import (
     WHERE,
     WHOLE,
     WRITE,
+    add_record,
 )
 from emu.cpu.state import State, record
 from emu.cpu.x86 import CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE
 from emu.native import (
     call_attend,
     call_note,
-    call_open,
     call_part,
     callback,
     compiled,
@@ -182,14 +185,16 @@ def price_iteration(s: State, slot: int) -> int:
 
 
 @compiled
-def iterates_at_price(s: State, m: Model, slot: int, pc: int) -> bool:
-    """Charge one more iteration of REP if nothing is due and all of it hits: what `look_closer` would do."""
-    if (s.intr or s.reason or s.stepping or s.flush_tlb or s.step_allow or s.recording or s.stream
-            or load16(slot + FLAGS) & ~(REPEAT | COUNT16) or s.cycles + load32(slot + WORST) >= s.event_deadline):
-        return False
-    if not repeat_count(s, slot) or not hits(s, m, s.programs + load32(slot + PROGRAM), pc):
-        s.last_page = s.last_code_page = -1
-        return False
+def may_iterate(s: State, slot: int) -> bool:
+    """True if nothing is due but one more iteration of the REP string instruction that a block is."""
+    return not (s.intr or s.reason or s.stepping or s.flush_tlb or s.step_allow or s.recording or s.stream
+                or load16(slot + FLAGS) & ~(REPEAT | COUNT16)
+                or s.cycles + load32(slot + WORST) >= s.event_deadline or not repeat_count(s, slot))
+
+
+@compiled
+def iterate(s: State, m: Model, slot: int) -> None:
+    """Charge one more iteration of REP of which all hits: what `look_closer` would do."""
     store32(s.env + HFLAGS, load32(s.env + HFLAGS) & ~HF_INHIBIT_IRQ)      # the shadow of STI is over
     cycles = s.cycles
     charge_price(s, m, slot, 1)
@@ -198,7 +203,6 @@ def iterates_at_price(s: State, m: Model, slot: int, pc: int) -> bool:
     s.cycles += price_iteration(s, slot)
     s.repeat_count = repeat_count(s, slot)
     s.passed = s.resumed = -1
-    return True
 
 
 @inlined
@@ -247,15 +251,14 @@ def open_block(user: Any, slot: int, pc: int) -> int:
     set_start(s, slot, s.cycles, s.instructions)
     s.record_next = 0
     s.opened = 1
+    s.kept_count = 0
     derive(s, s.programs + load32(slot + PROGRAM), pc)
     return 0
 
 
-@callback(types.int32(types.voidptr, types.int64, types.int64, types.int64))
-def charge_part(user: Any, slot: int, first: int, last: int) -> int:
+@compiled
+def charge_records(s: State, m: Model, slot: int, first: int, last: int) -> None:
     """Charge instructions `first` to `last` (exclusive) of the block that was opened, with what their accesses cost."""
-    s = record(user)
-    m = model_at(s.model)
     begin = s.cycles - cost_before(s, slot, first)
     stalls = 0
     s.last_page = s.last_code_page = -1
@@ -278,7 +281,55 @@ def charge_part(user: Any, slot: int, first: int, last: int) -> int:
             s.branch_slot = slot
         if load16(slot + STRING):
             charge_iteration(s, slot, last - 1)
+
+
+@callback(types.int32(types.voidptr, types.int64, types.int64, types.int64))
+def charge_part(user: Any, slot: int, first: int, last: int) -> int:
+    """`charge_records`, for who charges (`charging`)."""
+    s = record(user)
+    charge_records(s, model_at(s.model), slot, first, last)
     return 0
+
+
+@compiled
+def add_missed(s: State, m: Model, slot: int, step: int) -> None:
+    """Append what the only step of a block does that misses, but for the translation: that hit. Count all others."""
+    access, at, size = load8(step + ACCESS), load16(step + AT), load16(step + SIZE)
+    hide(s.missed_set)
+    s.record_count = 0
+    m.loads += load16(slot + LOADS)
+    m.stores += load16(slot + STORES)
+    if access & ACCESS_READ:
+        add_record(s, at, READ, 0, s.missed_physical, size, UNTRANSLATED)
+        m.loads -= 1
+    if access & ACCESS_WRITE:
+        add_record(s, at, WRITE, 0, s.missed_physical, size, UNTRANSLATED)
+        m.stores -= 1
+
+
+@callback(types.int32(types.voidptr, types.int64, types.int64, types.int64))
+def charge_from(user: Any, slot: int, pc: int, step: int) -> int:
+    """Charge a whole block at linear `pc` of which everything hits before `step` of its program, or but for it.
+
+    What hits has no records: it has not stalled. 0 if the block must not run whole: then nothing has happened.
+    """
+    s = record(user)
+    m = model_at(s.model)
+    if s.missed:
+        add_missed(s, m, slot, step)
+    else:
+        derive(s, step, pc)
+        if s.derived_cut or s.split_at != WHOLE:
+            take_back(s)
+            return 0
+        m.loads += load16(step + READS)
+        m.stores += load16(step + WRITES)
+    if s.block_ring:
+        call_note(s.note_block, s.self, slot, pc, s.cycles, s.instructions)
+    set_start(s, slot, s.cycles, s.instructions)
+    s.record_next = s.opened = 0
+    charge_records(s, m, slot, 0, load16(slot + COUNT))
+    return 1
 
 
 @callback(types.int32(types.voidptr, types.int64, types.int64, types.int64))
@@ -331,19 +382,21 @@ def on_block_modelled(handle: Any, address: int, size: int, user: Any) -> None:
     counts = load32(slot + COUNT)
     if s.branch_slot:
         settle(s, m, pc)
-    if (load64(slot) == key and counts <= 0xFFFF and s.cycles + load32(slot + WORST) < s.deadline
-            and s.instructions + counts < s.limit and mode & HF_CPL == s.ring):
-        if s.block_ring:
-            call_note(s.note_block, s.self, slot, pc, s.cycles, s.instructions)
-        if not s.stream and hits(s, m, s.programs + load32(slot + PROGRAM), pc):
-            charge_price(s, m, slot, counts)
+    known = load64(slot) == key
+    whole = (known and counts <= 0xFFFF and s.cycles + load32(slot + WORST) < s.deadline
+             and s.instructions + counts < s.limit and mode & HF_CPL == s.ring)
+    if whole or (known and s.repeating == pc and counts & 0xFFFF == 1 and may_iterate(s, slot)):
+        step = hits(s, m, s.programs + load32(slot + PROGRAM), pc)
+        if not step:
+            if whole:
+                if s.block_ring:
+                    call_note(s.note_block, s.self, slot, pc, s.cycles, s.instructions)
+                charge_price(s, m, slot, counts)
+            else:
+                iterate(s, m, slot)
             return
-        s.last_page = s.last_code_page = -1             # it may have noted what it did not do
-        call_open(s.open_block, s.self, slot, pc)
-        if not s.derived_cut and s.split_at == WHOLE:
-            s.opened = 0
-            call_part(s.charge_part, s.self, slot, 0, counts)
+        if whole and call_part(s.charge_from, s.self, slot, pc, step):
             return
-    elif s.repeating == pc and load64(slot) == key and counts & 0xFFFF == 1 and iterates_at_price(s, m, slot, pc):
-        return
+        if not whole:
+            take_back(s)
     call_attend(s.attend, s.self, pc, types.int64(size), key)

@@ -5,26 +5,31 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from emu.cpu.derivation import DIRECTION, NOTHING, TEMPORARY, Op, Step, Value
+from emu.cpu.derivation import BY_STACK, DIRECTION, NOTHING, TEMPORARY, Op, Step, Value
 from emu.cpu.layout import BASE, DF, SEGMENT_SIZE, SEGMENTS
 from emu.cpu.state import State
 
 # A packed step, bytes from its start. Operands are addresses of 32-bit values in this process.
 OP = 0                      # u16: Op
 AT = 2                      # u16: instruction
-SIZE = 4                    # u16: bytes
-ACCESS = 6                  # u8: Access
+SIZE = 4                    # u16: bytes; NOWHERE if the address alone is wanted
+ACCESS = 6                  # u8: Access, and ON_STACK
 SHIFT = 7                   # u8
 DISP = 8                    # i32: added to the base
 OFFSET = 12                 # i32: added to the second operand of an operation, or to the value of a KEEP
 VALUE_BASE = 16             # address of the base
 SCALED = 24                 # address of what is shifted and added, or of the second operand
 SEGMENT = 32                # address of the segment's base (u64)
-MASK = 40                   # u32: of the offset in the segment; 0: as wide as the stack
+MASK = 40                   # u32: of the offset in the segment
+READS = 44                  # u16: reads of data by the steps before
+WRITES = 46                 # u16: writes
 RESULT = 48                 # address of the temporary that is written
 STORED = 56                 # KEEP: address of the value that is stored; 0: not known
+SET, LINE = VALUE_BASE, SCALED      # FETCH: see `hits.look_code`
 STEP_SIZE = 64
-_LAYOUT = struct.Struct("<HHHBBiiqqqqqq")
+ON_STACK = 0x80             # the offset is as wide as the stack
+NOWHERE = 0xFFFF            # longer than any line
+_LAYOUT = struct.Struct("<HHHBBiiqqqIHHqq")
 TEMPORARIES = 1 << 13
 ENDS, STOPS = int(Op.END), int(Op.STOP)
 OP_ACCESS, OP_FETCH, OP_LOAD, OP_KEEP = int(Op.ACCESS), int(Op.FETCH), int(Op.LOAD), int(Op.KEEP)
@@ -39,17 +44,25 @@ OP_CALL_FAR, OP_EMPTY = int(Op.CALL_FAR), int(Op.EMPTY)
 
 def pack(steps: Sequence[Step], s: State) -> bytes:
     """A program for `derive`, of this process: its operands are addresses."""
-    return b"".join(_pack_step(step, s) for step in steps)
+    packed = []
+    reads = writes = 0
+    for step in steps:
+        packed.append(_pack_step(step, s, reads, writes))
+        reads += step.reads
+        writes += step.writes
+    return b"".join(packed)
 
 
-def _pack_step(step: Step, s: State) -> bytes:
+def _pack_step(step: Step, s: State, reads: int, writes: int) -> bytes:
     disp, offset = step.base.offset, step.scaled.offset
     if step.op in (Op.ACCESS, Op.LOAD, Op.KEEP, Op.ADD):
         disp += step.scaled.offset << step.shift
         offset = step.value.offset if step.value else 0
-    return _LAYOUT.pack(step.op, step.at, step.size, step.access, step.shift, _signed(disp), _signed(offset),
+    access, mask = (step.access | ON_STACK, 0xFFFFFFFF) if step.mask == BY_STACK else (step.access, step.mask)
+    size = NOWHERE if step.op == Op.ACCESS and not step.access else step.size
+    return _LAYOUT.pack(step.op, step.at, size, access, step.shift, _signed(disp), _signed(offset),
                         _place(step.base, s), _place(step.scaled, s),
-                        s.env + SEGMENTS + SEGMENT_SIZE * step.segment + BASE, step.mask,
+                        s.env + SEGMENTS + SEGMENT_SIZE * step.segment + BASE, mask, reads, writes,
                         _place(Value(step.result, 0), s) if step.result else 0,
                         _place(step.value, s) if step.value else 0)
 

@@ -34,7 +34,7 @@ UNKNOWN_VALUE, NOT_KEPT = -1, -2
 WHOLE = 1 << 30             # `split_at` of a block that may run whole
 CODE_FRAME, ONLY_CODE = int(Frame.FETCHED | Frame.MIXED), int(Frame.FETCHED)
 RECORDS = 1 << 14           # a block has at most 512 instructions, an instruction at most a dozen accesses
-ACCESS_READ, ACCESS_WRITE = int(Access.READ), int(Access.WRITE)
+ACCESS_READ, ACCESS_WRITE, ACCESS_RMW = int(Access.READ), int(Access.WRITE), int(Access.RMW)
 PAGE_BITS = PDE_PS | PTE_G | NOT_PAGED          # of a TLB word, which are PAGE_KIND << 7
 
 
@@ -102,7 +102,9 @@ def add_access(s: State, at: int, access: int, linear: int, size: int, user: int
 @compiled
 def kept_value(s: State, linear: int, size: int) -> int:
     """What an earlier store of the block leaves at an address: a value, UNKNOWN_VALUE, or NOT_KEPT if none does."""
-    for kept in range(s.kept + (s.kept_count - 1) * KEPT_ENTRY, s.kept - 1, -KEPT_ENTRY):
+    kept = s.kept + s.kept_count * KEPT_ENTRY
+    while kept > s.kept:
+        kept -= KEPT_ENTRY
         at, length = load64(kept + KEPT_LINEAR), load64(kept + KEPT_SIZE)
         if at == linear and length == size:
             value = load64(kept + KEPT_VALUE)

@@ -189,8 +189,12 @@ class State(ctypes.Structure):
         "kept_count",           # how many there are
         "last_page",            # linear page of the last access to data, if it is first in its set for sure; or -1
         "last_code_page",       # linear page of the last fetch, likewise
-        "later",                # address of the words that are to move to the front of their sets: see `hits`
-        "later_count",          # how many there are
+        "moved",                # address of the words that moved to the front of their sets: see `hits`
+        "moved_count",          # how many there are
+        "missed",               # the only step of the block's program that does not hit, 0 if none: see `hits`
+        "missed_set",           # address of the set in which its line belongs, of which nothing is found meanwhile
+        "missed_physical",      # the address that it accesses
+        "missed_kept",          # `kept_count` before it
         "derived",              # up to which instruction of the block the records are complete
         "derived_cut",          # 1: the block must be left there
         "split_at",             # at which instruction it must be left at the latest, as it stores into code
@@ -265,7 +269,7 @@ class State(ctypes.Structure):
         "self",                 # address of this record
         "attend",               # address of account.attend
         "deliver",              # address of delivery.deliver_event
-        "open_block", "charge_part", "touch", "flush_model",   # addresses of functions in `modelled`
+        "open_block", "charge_part", "charge_from", "touch", "flush_model",   # addresses of functions in `modelled`
         "port_callback",        # address of the Python function for port accesses
         "scratch",              # 8 bytes to pass by address
         "tsc_offset",           # RDTSC reads cycles plus this

@@ -45,35 +45,50 @@ def promote(m: Model, first: int, ways: int, key: int) -> int:
     word = load64(first)
     if word & KEY == key:
         return word
-    for way in range(1, ways):
+    way = 1
+    while way < ways:
         word = load64(first + way * 8)
         if word & KEY == key:
             place_first(first, way, word)
             return word
         if not word:
             return 0
+        way += 1
     return 0
 
 
 @compiled
 def place_first(first: int, way: int, word: int) -> None:
     """Put `word`, which stood at `way`, at the front; those before it move back by one."""
-    for each in range(way + 1):
-        held = load64(first + each * 8)
-        store64(first + each * 8, word)
+    last = first + way * 8
+    while first <= last:
+        held = load64(first)
+        store64(first, word)
         word = held
+        first += 8
+
+
+@compiled
+def place_back(first: int, way: int) -> None:
+    """Put the word at the front back to where it stood: undo `place_first`."""
+    word = load64(first)
+    last = first + way * 8
+    while first < last:
+        store64(first, load64(first + 8))
+        first += 8
+    store64(last, word)
 
 
 @compiled
 def insert(m: Model, first: int, ways: int, word: int) -> int:
     """Make `word`, whose key is not in the set, its most recent one; the word that had to leave, or 0."""
     m.changes += 1
-    for way in range(ways):
-        held = load64(first + way * 8)
-        store64(first + way * 8, word)
+    end = first + ways * 8
+    while first < end and word:
+        held = load64(first)
+        store64(first, word)
         word = held
-        if not word:
-            return 0
+        first += 8
     return word
 
 

@@ -47,7 +47,8 @@ def branch(m: Model, kind: int, pc: int, sequential: int, target: int) -> int:
         stall = unconditional(m, pc, target, kind in (JUMP, CALL))
     if kind in (CALL, CALL_INDIRECT) and m.returns_size:
         push_return(m, sequential)
-    m.branch_stalls += stall
+    if stall:
+        m.branch_stalls += stall
     return stall
 
 

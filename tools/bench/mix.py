@@ -5,6 +5,9 @@ Python programs (J. E. Moreira, Load/Store Characteristics for a Set of POWER Sy
 there are two loads for each store there, three for two here. A block has six instructions, the last of which is a
 branch, a call or a return: of all instructions 15 to 25 % are branches, three to six others lie between two of them
 (Hennessy and Patterson, Computer Architecture, chapter on instruction-level parallelism). `makeup` counts both.
+Of all branches `p3-500` predicts 13 % wrong and `k7-550` 5 %; a buffer of 4096 two-bit counters has 11 % of SPEC89's
+integer programs wrong (the same book, figure C.19, after Pan, So and Rameh, 1992). `p3-500` misses its first data cache
+in 2 % of the accesses.
 
 The program looks random keys up in a hash table, of which one in four is not there, and logs what it finds: a walk
 along chains, calls with frames, a string hashed byte by byte, a structure copied and counters updated.

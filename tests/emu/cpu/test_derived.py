@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from unicorn import unicorn_const as uc
 
 from emu.cpu.records import READ, WRITE
 from emu.machine import Machine
-from emu.timing.profile import profiles
+from emu.timing.profile import DIRECTORY, profiles
 
 RECORD = np.dtype([("linear", "<u4"), ("physical", "<u4"), ("size", "<u2"), ("kind", "u1"), ("page", "u1"),
                    ("where", "<u2"), ("", "<u2"), ("cache", "<i4"), ("tlb", "<i4")])      # see emu.cpu.addresses
@@ -137,3 +139,35 @@ def test_the_quick_path_and_the_long_one_charge_alike(profile: str) -> None:
         machine.run(max_cycles=3_000_000)
     assert long.cpu.state.stream_count > 10_000
     assert not difference(state(quick), state(long))
+
+
+def again_and_again(seed: int, times: int = 40) -> str:
+    """A program whose blocks come back, as only those take the quick path."""
+    count = f"dword ptr [{DATA + 0x110}]"
+    return f"mov {count}, {times}; again: " + program(seed).replace("jmp end;", f"dec {count}; jnz again; jmp end;")
+
+
+def with_small_tables(name: str) -> str:
+    """A profile of which caches and TLBs hold next to nothing, so that lines are missing, and meet in their sets."""
+    text = (DIRECTORY / f"{name}.toml").read_text()
+    for table, key, value in (("caches.l1d", "size", 1), ("caches.l1d", "ways", 2), ("tlbs.data", "entries", 4),
+                              ("tlbs.data", "ways", 2)):
+        head, section, rest = text.partition(f"[{table}]\n")
+        text = head + section + re.sub(rf"^{key} = {{ value = \d+", f"{key} = {{ value = {value}", rest, count=1,
+                                       flags=re.MULTILINE)
+    return text
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("profile", ["p2-450", "p3-500", "k7-550", "p4-1800"])
+def test_the_quick_path_of_random_code_charges_what_the_long_one_does(profile: str, seed: int, tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text(with_small_tables(profile))
+    quick, long = (BareMachine(again_and_again(seed), paging=seed % 2 == 0, cpu=str(tmp_path / "small.toml"))
+                   for _ in range(2))
+    long.machine.cpu.state.stream, long.machine.cpu.state.stream_size = 1, 0
+    for bare in (quick, long):
+        bare.machine.run(until=bare.address("end"), max_cycles=5_000_000)
+        assert bare.machine.cpu.linear_eip == bare.address("end")
+    assert long.machine.cpu.costs.model
+    assert long.machine.cpu.costs.model.counters()["l1d_misses"] > 400
+    assert not difference(state(quick.machine), state(long.machine))

@@ -144,6 +144,12 @@ def test_a_page_fault_has_its_error_code(preempt: Image) -> None:
     assert fault["error"].tolist() == [4]               # a read by ring 3, where nothing is
 
 
+def test_a_block_that_is_left_early_is_written_once(preempt: Image) -> None:
+    _, monitor = watched(preempt, "p3-500", blocks=True)
+    begun = list(zip(monitor.blocks["instructions"].tolist(), monitor.blocks["pc"].tolist(), strict=True))
+    assert len(begun) == len(set(begun)) > 20_000
+
+
 def test_blocks_cover_every_instruction(preempt: Image) -> None:
     """The instruction counts of records and the blocks' own lengths agree with a run that is stepped."""
     machine = boot(preempt)

@@ -21,16 +21,16 @@ from emu.machine import Machine
 OWN = {
     "addresses in this process": (
         "table code_frames env starts costs transitions uop_counts programs code_bytes breakpoints model "
-        "records temporaries kept later string_costs recording note stream tlb frames ram uc cpu "
-        "invalid_address emu_start emu_stop reg_read ctl self attend deliver open_block charge_part touch "
+        "records temporaries kept moved string_costs recording note stream tlb frames ram uc cpu "
+        "invalid_address emu_start emu_stop reg_read ctl self attend deliver open_block charge_part charge_from touch "
         "flush_model port_callback scratch crossing_ring block_ring note_block ring_full no_thread"),
     "set anew at each run, or before they are looked at": (
         "deadline limit reason examine event_deadline step_slot step_from step_count stepping new_key "
         "new_size breakpoint_count stop_count spin_slot spin_turns spin_cycles spin_instructions spin_uops "
         "spin_transitions spin_loads spin_branches spin_changes spin_history spin_stalls spin_io turn_cycles "
-        "turn_instructions turn_uops turn_transitions turn_loads turn_branches kept_count later_count "
+        "turn_instructions turn_uops turn_transitions turn_loads turn_branches kept_count moved_count "
         "dropping fill fill_kind fill_frame fill_error walk_error walk_address stop_vectors irq_line "
-        "irq_waited"),
+        "irq_waited missed missed_set missed_physical missed_kept"),
     "of the table and the rings that are there": (
         "tables stream_count stream_size crossing_next crossing_room crossing_total block_next block_room "
         "block_total want_levels want_space want_first want_last"),
