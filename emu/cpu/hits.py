@@ -231,7 +231,6 @@ def hits(s: State, m: Model, step: int, start: int) -> int:
     step += STEP_SIZE
     user = 1 if mode & HF_CPL == 3 else 0
     rights = s.epoch << 32 | (PTE_P | PTE_U if user else PTE_P)
-    last_line, last_write = -1, 0                       # of the access before: that it is there is known
     while True:
         head = load64(step)                             # OP, AT, SIZE, ACCESS and SHIFT at one go
         op = head & 0xFFFF
@@ -253,19 +252,18 @@ def hits(s: State, m: Model, step: int, start: int) -> int:
                         break
                     s.last_page = linear >> 12
                 physical = word & PAGE_MASK | linear & 0xFFF
+            if physical >= s.ram_size:
+                break
             line = physical >> m.l1d_shift
-            if line != last_line or write > last_write:
-                if physical >= s.ram_size or (write and load8(s.frames + (physical >> 12)) & CODE_FRAME):
+            first, key = set_of(m.l1d, m.l1d_mask, m.l1d_ways, line), key_of(line)
+            word = load64(first)
+            if word & TAG != key:
+                word = look_further(s, m, step, first, key, physical)
+                if not word:
                     break
-                first, key = set_of(m.l1d, m.l1d_mask, m.l1d_ways, line), key_of(line)
-                word = load64(first)
-                if word & TAG != key:
-                    word = look_further(s, m, step, first, key, physical)
-                    if not word:
-                        break
-                if write and not is_dirty(s, m, word, physical):
+            if write and (word & MARK == 0 or load8(s.frames + (physical >> 12)) & CODE_FRAME):
+                if load8(s.frames + (physical >> 12)) & CODE_FRAME or not is_dirty(s, m, word, physical):
                     break
-                last_line, last_write = line, write
             if op != OP_ACCESS and not follow_value(s, step, op, linear, physical, user):
                 break
         elif op == OP_END:
