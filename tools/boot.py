@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from emu.machine import Machine
     from emu.monitor.trace.tracing import Tracing
     from tools.gdb.server import Server
-    from tools.serial import FarEnd
     from tools.terminal import StopSignals
 
 STDIN, STDOUT, STDERR = 0, 1, 2         # file descriptors
@@ -123,9 +122,10 @@ def _run(machine: Machine, limits: dict[str, Any], listener: socket | None, trac
         def is_stopping() -> bool:
             return signals.received is not None or (server is not None and server.wants_stop())
 
-        far_end = _connect_input(machine, stack, is_stopping, with_keys=not as_json) if has_input else None
+        if has_input:
+            _connect_input(machine, stack, is_stopping, with_keys=not as_json)
         if listener:
-            server = _server(machine, listener, signals, far_end)
+            server = _server(machine, listener, signals)
         started = time.perf_counter()
         try:
             result, chosen = server.serve() if server else (machine.run(**limits), None)
@@ -178,24 +178,23 @@ def _tracing(machine: Machine, path: Path, blocks: bool, options: MachineOptions
         raise click.ClickException(f"{path}: {reason(error)}") from None
 
 
-def _connect_input(machine: Machine, stack: ExitStack, is_stopping: Callable[[], bool],
-                   with_keys: bool) -> FarEnd | None:
+def _connect_input(machine: Machine, stack: ExitStack, is_stopping: Callable[[], bool], with_keys: bool) -> None:
     """Standard input becomes what the guest receives on COM1; a terminal only `with_keys`, and only if it is ours."""
     from tools import serial, terminal
 
     has_keys = os.isatty(STDIN)
     if has_keys and not (with_keys and terminal.is_ours(STDIN)):
-        return None
+        return
     if has_keys:
         stack.enter_context(terminal.keys_unchanged(STDIN))
-    return serial.FarEnd(machine, serial.Descriptor(STDIN, has_keys, is_stopping))
+    serial.FarEnd(machine, serial.Descriptor(STDIN, has_keys, is_stopping))
 
 
-def _server(machine: Machine, listener: socket, signals: StopSignals, far_end: FarEnd | None) -> Server:
+def _server(machine: Machine, listener: socket, signals: StopSignals) -> Server:
     """What lets gdb drive the machine."""
     from tools.gdb.server import Server
 
-    return Server(machine, listener, lambda: signals.received is not None, far_end)
+    return Server(machine, listener, lambda: signals.received is not None)
 
 
 def _destination(name: str, stack: ExitStack) -> Destined:

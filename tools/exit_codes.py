@@ -33,6 +33,7 @@ class ExitCode(IntEnum):
     UNSUPPORTED = 115, "a feature of the processor that is not modelled"
     INTERNAL = 116, "an error in Trapline itself"
     BROKEN = 117, "trapline explore: an interrupt breaks something"
+    KILLED = 118, "kill in gdb"
     HANGUP = 129, "the terminal went away (SIGHUP)"
     INTERRUPTED = 130, "Ctrl-C (SIGINT)"
     BROKEN_PIPE = 141, "nobody reads the output any more (SIGPIPE)"

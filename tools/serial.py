@@ -14,12 +14,15 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from emu.clock import NEVER
 from emu.devices.uart import FIFO_SIZE, IER, LCR, LSR, MCR, Register
 from emu.kept import Kept
 from emu.machine import Machine
+
+if TYPE_CHECKING:
+    from emu.monitor.travel.timeline import Timeline
 
 COM1 = 0x3F8                # first port
 PATIENCE = 8                # looks at the line status in a row, with nothing left to send, that mean: listening
@@ -122,10 +125,7 @@ class Remembered:
 
 
 class FarEnd(Kept):
-    """What is plugged into COM1. It stands between the bus and the UART, so as to see when the guest listens.
-
-    Whoever takes snapshots of the machine makes this one of its `parts`.
-    """
+    """What is plugged into COM1. It stands between the bus and the UART, so as to see when the guest listens."""
 
     KEPT = ("listens", "_looks", "_looked_at", "_idle_then")
 
@@ -201,6 +201,23 @@ class FarEnd(Kept):
     def _look_again(self) -> None:
         self._looked_at, self._idle_then = self.machine.clock.now, self.machine.idle_cycles
         self._poll.schedule(self._looked_at + POLL)
+
+
+def timeline_of(machine: Machine) -> Timeline:
+    """The timeline of a machine whose input repeats itself: what came in once comes again on the way through the past.
+
+    To be called once, after the FarEnd has been made if there is one.
+    """
+    from emu.monitor.travel.timeline import Timeline
+
+    found = machine.bus.ports.find(COM1)
+    far_end = found.device if found and isinstance(found.device, FarEnd) else None
+    if far_end:
+        machine.parts["far end of com1"] = far_end          # before the first snapshot is taken
+    timeline = Timeline(machine)
+    if far_end:
+        far_end.source = Remembered(far_end.source, timeline.repeatable)
+    return timeline
 
 
 def writer(descriptor: int, name: str) -> Callable[[int], None]:

@@ -163,6 +163,12 @@ def is_dirty(s: State, m: Model, word: int, physical: int) -> bool:
 
 
 @compiled
+def is_noticed(s: State, m: Model, word: int, physical: int) -> bool:
+    """True if a store into a line that L1 has as `word` does more than hit: it meets code, or makes the line dirty."""
+    return load8(s.frames + (physical >> 12)) & CODE_FRAME != 0 or not is_dirty(s, m, word, physical)
+
+
+@compiled
 def look_further(s: State, m: Model, step: int, first: int, key: int, physical: int) -> int:
     """The word of a line of data that is not at the front of its set. One that is missing, the first such of a block,
     is passed by as if it had come, dirty by a store: `missed`. 0 if that cannot be.
@@ -261,9 +267,9 @@ def hits(s: State, m: Model, step: int, start: int) -> int:
                 word = look_further(s, m, step, first, key, physical)
                 if not word:
                     break
-            if write and (word & MARK == 0 or load8(s.frames + (physical >> 12)) & CODE_FRAME):
-                if load8(s.frames + (physical >> 12)) & CODE_FRAME or not is_dirty(s, m, word, physical):
-                    break
+            if (write and (word & MARK == 0 or load8(s.frames + (physical >> 12)) & CODE_FRAME)
+                    and is_noticed(s, m, word, physical)):
+                break
             if op != OP_ACCESS and not follow_value(s, step, op, linear, physical, user):
                 break
         elif op == OP_END:

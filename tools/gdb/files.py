@@ -1,7 +1,7 @@
 """Files that gdb finds at the target: the kernel and the programs of an image that was built from a manifest.
 
-They are what `trapline build` writes, and source lines besides; gdb reads the kernel by itself when it connects.
-Debugging with GDB, appendix E, "Host I/O Packets".
+They are what `trapline build` writes, with source lines and call frames; gdb reads the kernel by itself when it
+connects. Debugging with GDB, appendix E, "Host I/O Packets".
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from functools import cache
 
 from loader.image import Image
 from loader.manifest import GUEST
-from tools.gdb.dwarf import with_lines
+from tools.gdb.code import Code
+from tools.gdb.dwarf import source_sections, with_sections
+from tools.gdb.frames import debug_frame
 from tools.gdb.packets import LONGEST, escape
 
 NO_FILE, BAD_NUMBER = b"F-1,2", b"F-1,9"        # ENOENT, EBADF
@@ -68,5 +70,9 @@ class Files:
 
     def _made(self, program: str) -> bytes:
         assert self._image
-        lines = self._image.program_lines[program] if program else self._image.lines
-        return with_lines(self._image.files[program], lines, str(GUEST))
+        image = self._image
+        lines = image.program_lines[program] if program else image.lines
+        elf = image.files[program]
+        code = Code(elf)
+        return with_sections(elf, source_sections(lines, code.functions(), str(GUEST))
+                             | {".debug_frame": debug_frame(code)})

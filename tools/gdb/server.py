@@ -9,14 +9,13 @@ from collections import deque
 from collections.abc import Callable
 
 from emu.machine import Machine
-from emu.monitor.travel.timeline import Timeline
 from emu.result import Reason, Result
 from tools.exit_codes import ExitCode
 from tools.gdb.endpoint import Endpoint
 from tools.gdb.packets import LONGEST, Damaged, Interrupt, Item, Packet, Reader, Refused, frame
 from tools.gdb.session import End, Session
 from tools.messages import say
-from tools.serial import FarEnd, Remembered
+from tools.serial import timeline_of
 
 PIECE = 1 << 16             # bytes taken from the socket at once
 WAKE = 0.2                  # seconds between two looks at whether to stop, while waiting for gdb
@@ -90,17 +89,10 @@ class Connection:
 class Server:
     """Lets gdb drive a machine: `serve` does it all."""
 
-    def __init__(self, machine: Machine, listener: socket.socket, is_ending: Callable[[], bool],
-                 far_end: FarEnd | None = None) -> None:
-        """`listener` is where gdb connects; `is_ending` is asked for whether the run is to end from outside; `far_end`
-        is what the guest gets input from.
-        """
+    def __init__(self, machine: Machine, listener: socket.socket, is_ending: Callable[[], bool]) -> None:
+        """`listener` is where gdb connects; `is_ending` is asked for whether the run is to end from outside."""
         self.machine = machine
-        if far_end:
-            machine.parts["far end of com1"] = far_end
-        self.timeline = Timeline(machine)
-        if far_end:
-            far_end.source = Remembered(far_end.source, self.timeline.repeatable)
+        self.timeline = timeline_of(machine)
         self.wants_stop: Callable[[], bool] = lambda: False     # asked while the guest runs or waits for input
         self._listener = listener
         self._is_ending = is_ending
@@ -120,7 +112,7 @@ class Server:
             with contextlib.closing(wire):
                 end = self._attend(wire)
             if end == End.KILLED:
-                return self._stopped(), ExitCode.TERMINATED
+                return self._stopped(), ExitCode.KILLED
             if end == End.EXITED:
                 return self.machine.run(), None             # once more: it says again how it ended
             if end == End.DETACHED:

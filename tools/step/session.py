@@ -11,10 +11,9 @@ from emu.monitor.inspect import code, threads
 from emu.monitor.inspect.pages import AddressSpace
 from emu.monitor.stops.breakpoints import Breakpoints, Stop
 from emu.monitor.stops.expressions import evaluate
-from emu.monitor.travel.timeline import Timeline
 from emu.result import Reason
 from tools.exit_codes import exit_code
-from tools.serial import COM1, FarEnd, Remembered
+from tools.serial import timeline_of
 from tools.step import looking, running, stopping
 from tools.step.registry import COMMANDS, Answer, Mistake, command, find
 from tools.terminal import StopSignals
@@ -32,13 +31,7 @@ class Session:
     def __init__(self, machine: Machine, sources: tuple[str, ...] = ()) -> None:
         """`sources`: directories in which source files are looked for."""
         self.machine = machine
-        found = machine.bus.ports.find(COM1)
-        far_end = found.device if found and isinstance(found.device, FarEnd) else None
-        if far_end:
-            machine.parts["far end of com1"] = far_end
-        self.timeline = Timeline(machine)
-        if far_end:                                         # what it has given once is given again on the way back
-            far_end.source = Remembered(far_end.source, self.timeline.repeatable)
+        self.timeline = timeline_of(machine)
         self.points = Breakpoints(self.timeline)
         self.sources = sources
         self.last_stop: Stop | None = None

@@ -9,13 +9,12 @@ up to the next RET or IRET.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from capstone import x86_const as x86
 
 from emu.decoding import Instruction
 from emu.monitor.inspect.code import LONGEST, decode_detail
-from emu.monitor.inspect.pages import AddressSpace
 
 MOST_STEPS = 6000           # instructions that are followed from one entry
 MOST_TARGETS = 256          # of a jump through a table
@@ -41,10 +40,22 @@ class State(NamedTuple):
     saved: int | None = None    # EBP as the caller had it lies that many bytes below; None: it is still in EBP
 
 
+class Memory(Protocol):
+    """Linear memory: an AddressSpace, or what a file will put into one."""
+
+    def read(self, linear: int, size: int) -> bytes:
+        """Up to `size` bytes; fewer if some are missing."""
+        ...
+
+    def word(self, linear: int) -> int | None:
+        """The doubleword at an address, None if it is not there."""
+        ...
+
+
 class Flow:
     """The routines of an address space, followed when somebody asks and remembered."""
 
-    def __init__(self, space: AddressSpace, bits: int = 32) -> None:
+    def __init__(self, space: Memory, bits: int = 32) -> None:
         """`space` is where code and jump tables are read; `bits`, 16 or 32, how code is decoded."""
         self._space = space
         self._bits = bits
@@ -56,10 +67,14 @@ class Flow:
 
         `depth`: bytes that lie above the slot when it is entered (an error code).
         """
+        return self.routine(entry, slot, depth).get(address, set())
+
+    def routine(self, entry: int, slot: Slot = Slot.CALL, depth: int = 0) -> dict[int, set[State]]:
+        """The instructions of the routine at `entry`, each with the states in which it may be reached; see `at`."""
         key = entry, slot, depth
         if key not in self._routines:
             self._routines[key] = self._follow(entry, State(slot, depth))
-        return self._routines[key].get(address, set())
+        return self._routines[key]
 
     def instruction(self, address: int) -> Instruction | None:
         """The instruction at a linear address; None if there is none."""
@@ -112,8 +127,14 @@ class Flow:
                 return Slot.TRAP, popped
             after = _after(each, State(Slot.CALL, 0))
             if after.depth is not None:
-                left += [(target, popped - after.depth) for target in self._next(each)]
+                left += [(target, popped - after.depth) for target in self.successors(each)]
         return None
+
+    def after(self, instruction: Instruction, state: State) -> State:
+        """The state behind an instruction."""
+        if _loads_stack(instruction):
+            return self._switched(instruction.address + instruction.size, state)
+        return _after(instruction, state)
 
     def _follow(self, entry: int, state: State) -> dict[int, set[State]]:
         found: dict[int, set[State]] = {}
@@ -126,10 +147,8 @@ class Flow:
                 continue
             known.add(state)
             steps += 1
-            after = _after(each, state)
-            if _loads_stack(each):
-                after = self._switched(at + each.size, state)
-            left += [(target, after) for target in self._next(each)]
+            after = self.after(each, state)
+            left += [(target, after) for target in self.successors(each)]
         return found
 
     def _switched(self, behind: int, state: State) -> State:
@@ -139,8 +158,8 @@ class Flow:
             return State(found[0], found[1])
         return State(Slot.TOP, 0) if state.slot == Slot.REGISTERS else State(state.slot, None)
 
-    def _next(self, instruction: Instruction) -> list[int]:
-        """Where the routine may go on."""
+    def successors(self, instruction: Instruction) -> list[int]:
+        """Where the routine may go on behind an instruction; a call is stepped over."""
         name, behind = instruction.name, instruction.address + instruction.size & 0xFFFFFFFF
         if name.startswith("ret") or name in ("iret", "iretd", "sysexit", "ud2"):
             return []

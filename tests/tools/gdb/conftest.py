@@ -98,7 +98,8 @@ class Served:
     def __init__(self, machine: Machine, source: Source | None = None) -> None:
         """`source` is what the guest gets input from."""
         self.machine = machine
-        self._far_end = FarEnd(machine, source) if source else None
+        if source:
+            FarEnd(machine, source)
         self.ended: tuple[Result, ExitCode | None] | None = None
         self.error: BaseException | None = None
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -129,7 +130,7 @@ class Served:
 
     def _serve(self) -> None:
         try:
-            self.ended = Server(self.machine, self._listener, lambda: self._ending, self._far_end).serve()
+            self.ended = Server(self.machine, self._listener, lambda: self._ending).serve()
         except BaseException as error:
             self.error = error
 

@@ -301,7 +301,7 @@ def test_a_kill_ends_the_run(serve: Serve, guests: Guests) -> None:
     served = serve(guests.of(BUSY))
     client = served.connect()
     client.send("k")
-    assert served.wait()[1] == ExitCode.TERMINATED
+    assert served.wait()[1] == ExitCode.KILLED
 
 
 def test_a_second_gdb_is_sent_away(serve: Serve, guests: Guests, capfd: pytest.CaptureFixture[str]) -> None:
