@@ -8,7 +8,7 @@ from numba import types
 
 from emu.cpu.account import arm, stop
 from emu.cpu.blocks import COUNT, KEY, POOL, index_in
-from emu.cpu.charging import PART, add_charge, cycle_at, rewind, stalls_of
+from emu.cpu.charging import PART, add_charge, cost_before, cycle_at, rewind, stalls_of
 from emu.cpu.delivery import CS, ESP, FAULT, SOFTWARE, SS, TRAP, deliver, set_segment
 from emu.cpu.layout import (
     BASE,
@@ -132,13 +132,15 @@ def on_invalid(handle: Any, user: Any) -> bool:
 
 
 @compiled
-def begin_before(s: State, linear: int) -> None:
-    """What has begun to cross began with the instruction at `linear`, the last of its block, which has been charged."""
+def begin_before(s: State) -> None:
+    """What has begun to cross began with the last instruction of the current block, which has been charged."""
     if s.block:
-        pool = load32((s.block & ~PART) + POOL) + load16((s.block & ~PART) + COUNT)
-        cache, tlb = stalls_of(s, load16((s.block & ~PART) + COUNT) - 1)
-        price = load32(s.transitions + pool * 4) - load32(s.transitions + pool * 4 - 4)
-        begin_earlier(s, cycle_at(s, linear), price, cache, tlb)
+        slot = s.block & ~PART
+        last = load16(slot + COUNT) - 1
+        at = s.transitions + (load32(slot + POOL) + last) * 4
+        cache, tlb = stalls_of(s, last) if s.model else (0, 0)
+        took = cost_before(s, slot, last + 1) - cost_before(s, slot, last) + cache + tlb
+        begin_earlier(s, s.cycles - took, load32(at + 4) - load32(at), cache, tlb)
 
 
 @callback(types.void(types.voidptr, types.voidptr))
@@ -153,7 +155,7 @@ def on_sysenter(handle: Any, user: Any) -> None:
     else:
         if s.crossing_ring:
             begin_crossing(s, linear_eip(s))
-            begin_before(s, linear_eip(s))
+            begin_before(s)
         store64(env + EFLAGS, load64(env + EFLAGS) & ~(VM | IF | RF))
         set_segment(s, SS, selector + 8, 0, 0xFFFFFFFF, FLAT_DATA)
         set_segment(s, CS, selector, 0, 0xFFFFFFFF, FLAT_CODE)

@@ -48,6 +48,9 @@ def enabled(s: State) -> int:
 @compiled
 def find_thread(s: State) -> None:
     """Note where the TSS holds ESP0, as tables and task register are now."""
+    if s.thread_epoch == s.epoch and s.thread_tss == load64(s.env + TR + BASE):
+        return                                          # as it was found last
+    s.thread_epoch, s.thread_tss = s.epoch, load64(s.env + TR + BASE)
     s.thread_at = s.no_thread
     if load32(s.env + TR + SELECTOR) & 0xFFFC:
         linear = load64(s.env + TR + BASE) + TSS_ESP0 & 0xFFFFFFFF

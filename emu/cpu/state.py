@@ -221,6 +221,7 @@ class State(ctypes.Structure):
         "want_space",           # ... and in this address space (CR3), -1: in any
         "want_first", "want_last",      # ... and in this range of linear addresses
         "thread_at",            # address of u32: ESP0 in the TSS, as it was found at the last crossing
+        "thread_epoch", "thread_tss",       # the epoch of the TLB and the base of the TSS then
         "no_thread",            # address of a zero
         "returning",            # 1: the last block ended with IRET, which has not been written
         "vector",               # the last exception or interrupt delivered

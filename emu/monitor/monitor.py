@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from emu.machine import Machine
 
 _DRAIN = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64)
-ROOM = {"crossing": 1 << 12, "block": 1 << 13}      # records of a ring that is emptied when full: they stay in caches
+ROOM = {"crossing": 1 << 10, "block": 1 << 13}      # records of a ring that is emptied when full: they stay in caches
 LARGEST = 1 << 26           # records that somebody may keep
 EVERYWHERE = range(1 << 32)
 

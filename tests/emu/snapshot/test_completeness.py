@@ -33,7 +33,7 @@ OWN = {
         "irq_waited missed missed_set missed_physical missed_kept"),
     "of the table and the rings that are there": (
         "tables stream_count stream_size crossing_next crossing_room crossing_total block_next block_room "
-        "block_total want_levels want_space want_first want_last"),
+        "block_total thread_epoch thread_tss want_levels want_space want_first want_last"),
     "what the machine was made with": (
         "fast_forward has_sep cpuid_leaves cpuid_extended cpuid ram_size cost_int_outer cost_int_same "
         "cost_exception cost_interrupt cost_iret_outer cost_iret_same cost_retf_outer cost_retf_same "
