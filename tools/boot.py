@@ -59,12 +59,14 @@ CODES = "\b\nExit codes: the guest's own, modulo 256, if it ends the machine; el
 @click.option("--trace", metavar="FILE", type=click.Path(path_type=Path),
               help="Write what crosses the privilege levels to a file, for trapline trace.")
 @click.option("--blocks", is_flag=True, help="... and every block that runs, for functions and coverage.")
+@click.option("--marks", is_flag=True, help="... and arrivals at the places of the image's paths, so that trapline "
+              "diff can compare their costs.")
 @click.option("--from", "start", metavar="PLACE", help="Where --profile-range begins to count. Default: at power-on.")
 @click.option("--json", "as_json", is_flag=True,
               help="Print nothing but a report of the end, as one JSON object; the console's text is in it.")
 @click.pass_context
 def boot(context: click.Context, options: MachineOptions, serial: str, debug_console: str, profile_range: bool,
-         gdb: Endpoint | None, record: Path | None, trace: Path | None, blocks: bool, saved: Path | None,
+         gdb: Endpoint | None, record: Path | None, trace: Path | None, blocks: bool, marks: bool, saved: Path | None,
          start: str | None, as_json: bool) -> int:
     """Boot IMAGE and run it to its end, with its first serial port on standard output and input.
 
@@ -85,8 +87,8 @@ def boot(context: click.Context, options: MachineOptions, serial: str, debug_con
                 files = "--record" if record else "--trace" if trace else "--save-snapshot"
                 raise click.UsageError(f"{files}: --profile-range runs the image three "
                                        "times: leave out one of them")
-            if blocks and not trace:
-                raise click.UsageError("--blocks is for --trace: give both")
+            if (blocks or marks) and not trace:
+                raise click.UsageError(f"{'--blocks' if blocks else '--marks'} is for --trace: give both")
             if gdb and (profile_range or record or trace or any(each is not None for each in options.limits.values())):
                 raise click.UsageError("--gdb: gdb says how far the guest runs: leave out limits, --until, --record, "
                                        "--trace and --profile-range")
@@ -100,7 +102,7 @@ def boot(context: click.Context, options: MachineOptions, serial: str, debug_con
         machine = options.boot(to_serial, to_debug)
         if record:
             stack.enter_context(_recording(machine, record))
-        tracing = stack.enter_context(_tracing(machine, trace, blocks, options)) if trace else None
+        tracing = stack.enter_context(_tracing(machine, trace, blocks, marks, options)) if trace else None
         has_input = serial == "stdio" and options.given is None
         status = _run(machine, options.limits, listener, tracing, has_input, as_json)
         if saved:
@@ -167,12 +169,16 @@ def _recording(machine: Machine, path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _tracing(machine: Machine, path: Path, blocks: bool, options: MachineOptions) -> Iterator[Tracing]:
+def _tracing(machine: Machine, path: Path, blocks: bool, marks: bool, options: MachineOptions) -> Iterator[Tracing]:
     """Trace what the machine does meanwhile."""
+    from emu.monitor.paths.paths import image_marks
     from emu.monitor.trace.tracing import Tracing
 
+    with bad_input():
+        noted = image_marks(options.image) if marks else ()
+        tracing = Tracing(machine, path, blocks=blocks, marks=noted, arguments=options.words)
     try:
-        with Tracing(machine, path, blocks=blocks, arguments=options.words) as tracing:
+        with tracing:
             yield tracing
     except OSError as error:
         raise click.ClickException(f"{path}: {reason(error)}") from None

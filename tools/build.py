@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -19,7 +20,8 @@ Examples:
 @click.argument("image", required=False, shell_complete=complete_image)
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("build"),
               show_default=True, metavar="DIR", help="Where the files go; made if it is not there.")
-def build(image: str | None, output: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the files and their sizes.")
+def build(image: str | None, output: Path, as_json: bool) -> None:
     """Assemble, link and check an image, and write its files: ELF with symbols and line table, and a map as text.
 
     IMAGE is a name that `trapline images` lists, or a manifest (a .toml file). Without one, all images that come with
@@ -28,9 +30,15 @@ def build(image: str | None, output: Path) -> None:
     from loader import build as builder
     from loader.image import ImageError
 
+    written: dict[str, list[dict[str, object]]] = {}
     try:
         for name in [image] if image else [name for name, _ in builder.images()]:
+            written[name] = []
             for file in builder.write(builder.build(name), output):
-                click.echo(f"{file}  {file.stat().st_size:,} bytes")
+                written[name].append({"file": str(file), "bytes": file.stat().st_size})
+                if not as_json:
+                    click.echo(f"{file}  {file.stat().st_size:,} bytes")
     except ImageError as error:
         raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(json.dumps({"images": written}, indent=2))

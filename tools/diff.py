@@ -352,10 +352,11 @@ def _costs(found: Finding, more: dict[str, NamedPath]) -> list[CostChange]:
         trace = side.trace
         own = _of_image(paths, trace.names)
         if side.was_recorded:
-            marked = trace.crossings["to"][trace.crossings["kind"] == Kind.MARK].tolist()
+            arrived = trace.crossings["to"][trace.crossings["kind"] == Kind.MARK].tolist()
+            marked = [*trace.head.marks, *arrived]
             if lost := unseen(own, trace.names, marked):
                 found.remarks.append(f"{side.letter} was recorded without marks for these paths, so they are not "
-                                     f"compared: {', '.join(path.name for path in lost)}")
+                                     f"compared: {', '.join(path.name for path in lost)}; trace with --marks")
                 own = [path for path in own if path not in lost]
         known.append(costs(own, trace.crossings, trace.names, trace.end.spaces))
     return changes(*known)

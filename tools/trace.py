@@ -116,6 +116,7 @@ def _only_for_images(names: tuple[str, ...]) -> None:
               help="text: a line for each crossing, or with --calls for each function. jsonl: an object for each "
               "record. perfetto: for ui.perfetto.dev. folded: stacks for flame graphs. lcov: coverage of the guest's "
               "sources. trace: a file that this command reads again.")
+@click.option("--json", "form", flag_value="jsonl", help="The same as --format jsonl.")
 @click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
               help="Where it goes. Default: standard output, for text.")
 @click.option("--calls", is_flag=True, help="Text: which functions were called, and how long they took.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,15 @@ def test_building_an_image_writes_elf_files_and_maps(trapline: Trapline, tmp_pat
     assert ended.out.splitlines() == [f"{file}  {file.stat().st_size:,} bytes" for file in files]
     assert files[0].read_bytes().startswith(b"\x7fELF")
     assert " main " in files[3].read_text()
+
+
+def test_reports_name_the_same_images_and_files(trapline: Trapline, tmp_path: Path) -> None:
+    listed = json.loads(trapline("images", "--json").out)
+    assert [(each["name"], each["description"]) for each in listed["images"]] == images()
+    assert listed["default"] in [each["name"] for each in listed["images"]]
+    written = json.loads(trapline("build", "hello", "-o", tmp_path, "--json").out)["images"]["hello"]
+    assert [each["file"] for each in written][:2] == [str(tmp_path / "hello.elf"), str(tmp_path / "hello.map")]
+    assert all(Path(each["file"]).stat().st_size == each["bytes"] for each in written)
 
 
 def test_a_kernel_that_was_built_boots_from_its_file(trapline: Trapline, tmp_path: Path) -> None:

@@ -191,3 +191,19 @@ def test_a_reader_that_goes_away_is_no_reason_to_complain(command: list[str]) ->
     done = subprocess.run(["bash", "-c", f"{program} trace hello --calls | true; echo ${{PIPESTATUS[0]}}"],
                           capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     assert (int(done.stdout), done.stderr) == (ExitCode.BROKEN_PIPE, "")
+
+
+def test_json_is_another_word_for_jsonl(trapline: Trapline) -> None:
+    words = ("hello", "--max-cycles", "1M")
+    first = trapline("trace", *words, "--json").out
+    assert first == trapline("trace", *words, "--format", "jsonl").out and first.startswith("{")
+    assert not trapline("trace", *words).out.startswith("{")
+
+
+def test_a_trace_of_boot_knows_the_paths_of_its_image(trapline: Trapline, tmp_path: Path) -> None:
+    for name, cpu in (("a", "p3-500"), ("b", "k7-550")):
+        trapline("boot", "preempt", "--cpu", cpu, "--trace", tmp_path / f"{name}.trace", "--marks")
+    report = json.loads(trapline("diff", tmp_path / "a.trace", tmp_path / "b.trace", "--json").out)
+    costs = {each["path"]: each for each in report["costs"]}
+    assert costs["irq-handler"]["a"]["count"] > 10
+    assert trapline("boot", "preempt", "--marks").complains("--marks is for --trace")

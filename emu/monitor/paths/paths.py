@@ -32,8 +32,9 @@ import pathlib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,9 @@ from emu.crossings import Bits, Kind
 from emu.monitor.names import Names
 from emu.monitor.paths.pairing import ENTRIES, RETURNS, Returns, pair
 from guest.abi.cpu import Vector
+
+if TYPE_CHECKING:
+    from loader.image import Image
 
 EVENTS = (Kind.EXCEPTION, Kind.SOFTWARE, Kind.INTERRUPT)
 WORDS: dict[str, tuple[Kind, ...]] = {              # what a point may be besides a place
@@ -158,6 +162,18 @@ def unseen(paths: Iterable[NamedPath], names: Names, marked: Iterable[int]) -> l
     """
     known = set(marked)
     return [path for path in paths if not known.issuperset(marks([path], names))]
+
+
+def image_marks(image: Image | None) -> list[int]:
+    """The addresses at which a monitor must note arrivals for the paths of an image, as far as it has their places.
+
+    Raises PathError and OSError for its files.
+    """
+    names, found = Names.of(image), set()
+    for path in load(image.path_files if image else ()).values():
+        with suppress(PathError):
+            found |= set(marks([path], names))
+    return sorted(found)
 
 
 def load(files: Iterable[pathlib.Path]) -> dict[str, NamedPath]:

@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -91,17 +92,19 @@ def record(machine: Machine, *, start: Trigger | None = None, stop: Trigger | No
 class Tracing:
     """Writes what a machine does meanwhile to a file, in whatever way it is run. A context manager.
 
-    Set `result` to how the run ended, if that is to be in the file. Raises OSError, also at the end.
+    Arrivals at `marks`, linear addresses, are noted (those of `paths.image_marks` let costs be told from the file). Set
+    `result` to how the run ended, if that is to be in the file. Raises OSError, also at the end.
     """
 
-    def __init__(self, machine: Machine, path: str | Path, *, blocks: bool = False,
+    def __init__(self, machine: Machine, path: str | Path, *, blocks: bool = False, marks: Sequence[int] = (),
                  arguments: Iterable[str] = ()) -> None:
         self.result: Result | None = None
         self._machine = machine
-        self._writer = TraceWriter(path, head_of(machine, arguments), Names.of(machine.image))
+        head = replace(head_of(machine, arguments), marks=tuple(marks))
+        self._writer = TraceWriter(path, head, Names.of(machine.image))
         self._console = _Console(machine, self._writer)
         self._roster = Roster(machine)
-        self._monitor = Monitor(machine, blocks=blocks, sink=self._writer)
+        self._monitor = Monitor(machine, blocks=blocks, marks=marks, sink=self._writer)
         self._stack = ExitStack()
 
     def __enter__(self) -> Tracing:
