@@ -395,10 +395,10 @@ def on_block(handle: Any, address: int, size: int, user: Any) -> None:
     instructions = s.instructions + counts
     if (load64(slot) == key and counts <= 0xFFFF and cycles < s.deadline and instructions < s.limit
             and mode & HF_CPL == s.ring):
-        if s.block_ring:
-            call_note(s.note_block, s.self, slot, pc, s.cycles, s.instructions)
         s.block = slot
         s.cycles = cycles
         s.instructions = instructions
+        if s.block_ring:                                # last: what is called leaves nothing to be kept in registers
+            call_note(s.note_block, s.self, slot, pc, cycles - load32(slot + COST), instructions - counts)
     else:
         call_attend(s.attend, s.self, pc, types.int64(size), key)      # by address: keeps this function small
