@@ -17,6 +17,7 @@ from tools.exit_codes import ExitCode
 from tools.machine_options import LIMITS, MACHINE, MachineOptions, bad_input
 from tools.parameters import SIZE, Number
 from tools.progress import progress, run_shown
+from tools.trace import is_trace
 
 if TYPE_CHECKING:
     from emu.machine import Machine
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from emu.monitor.paths.paths import NamedPath
     from emu.monitor.trace.file import Trace
 
-TRACE_FILE = b"TRAPLINE "                   # how files of ours begin
 MOST_LINES = 100_000                        # of --last
 FOR_B = (                                   # options that B alone has; else it has those of A
     click.option("--cpu-b", metavar="NAME|FILE.toml", shell_complete=complete_cpu, help="Another processor for B."),
@@ -118,8 +118,8 @@ def diff(context: click.Context, a: str, b: str, cycles: bool, last: int, state:
     try:
         with bad_input():
             paths = _more_paths(files)
-            first = _trace("A", a) if _is_trace(a) else _run("A", _machine(a, values), paths)
-            second = _trace("B", b) if _is_trace(b) else _run("B", _machine(b, _of_b(values)), paths)
+            first = _trace("A", a) if is_trace(a) else _run("A", _machine(a, values), paths)
+            second = _trace("B", b) if is_trace(b) else _run("B", _machine(b, _of_b(values)), paths)
             found = _find(first, second, cycles, last, state)
             found.costs = _costs(found, paths)
     finally:
@@ -132,17 +132,9 @@ def diff(context: click.Context, a: str, b: str, cycles: bool, last: int, state:
 
 # What is compared
 
-def _is_trace(name: str) -> bool:
-    try:
-        with open(name, "rb") as file:
-            return file.read(len(TRACE_FILE)) == TRACE_FILE or name.endswith(".trace")
-    except OSError:
-        return name.endswith(".trace")
-
-
 def _check(context: click.Context, a: str, b: str) -> None:
     """Refuse what makes no sense. Raises click.UsageError."""
-    traces = _is_trace(a), _is_trace(b)
+    traces = is_trace(a), is_trace(b)
     if all(traces) and Path(a).exists() and Path(b).exists() and Path(a).samefile(b):
         raise click.UsageError(f"{a} and {b} are the same file: name two")
     for parameter in context.command.params:

@@ -51,7 +51,7 @@ LIMITS = (
                  help="Stop in front of an address, SYMBOL, SYMBOL+OFFSET or PROGRAM:SYMBOL."),
 )
 NAMES = ("image", "cpu", "mem", "address", "cmdline", "modules", "strict", "no_fast_forward", "epoch", "given",
-         "snapshot",         "max_cycles", "max_instructions", "until")     # of all of them, as parameters
+         "snapshot", "max_cycles", "max_instructions", "until")     # of all of them, as parameters
 
 
 @dataclass(frozen=True)

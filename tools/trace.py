@@ -79,7 +79,7 @@ def _image_or_file(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_source(*arguments: Any, **values: Any) -> Any:
         named = {name: values.pop(name) for name in machine_options.NAMES}
         source: MachineOptions | Path
-        if _is_trace(named["image"]):
+        if is_trace(named["image"]):
             _only_for_images((*machine_options.NAMES[1:], *What.__annotations__, "blocks"))
             source = Path(named["image"])
         else:
@@ -92,7 +92,8 @@ def _image_or_file(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped  # type: ignore[no-any-return]
 
 
-def _is_trace(name: str) -> bool:
+def is_trace(name: str) -> bool:
+    """Whether a name is that of a trace rather than of an image: a file that begins like one, or .trace."""
     try:
         with open(name, "rb") as file:
             return file.read(len(TRACE_FILE)) == TRACE_FILE or name.endswith(".trace")

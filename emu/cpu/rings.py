@@ -12,6 +12,7 @@ from typing import Any
 from numba import types
 
 from emu.cpu.blocks import ENDS, KEY, LEAVES, SIZE_SHIFT, last_address
+from emu.cpu.charging import PART
 from emu.cpu.layout import BASE, CR3, EFLAGS, EIP, HF_CPL, HFLAGS, SEGMENT_SIZE, SEGMENTS, SELECTOR, TR
 from emu.cpu.paging import PAGE_MASK, find
 from emu.cpu.state import Crossing, State, record
@@ -19,15 +20,13 @@ from emu.cpu.x86 import IF, TSS_ESP0, Segment
 from emu.crossings import BLOCK, CROSSING, NO_LINE, Bits, Kind, offsets
 from emu.native import call_drain, callback, compiled, load16, load32, load64, store32, store64
 
-PART = 1                    # tag in `block`: see `charging`
 CS = SEGMENTS + SEGMENT_SIZE * int(Segment.CS)
 CROSSING_SIZE, BLOCK_RECORD = CROSSING.itemsize, BLOCK.itemsize
 (C_CYCLE, C_INSTRUCTIONS, C_FROM, C_TO, C_SPACE, C_THREAD, C_KIND, _, _, _, C_ERROR, C_COST, C_WAITED, C_BLOCKS,
  C_TRANSITION, C_CACHE, C_TLB, C_BRANCH, C_BUS) = offsets(CROSSING)
 B_CYCLE, B_INSTRUCTIONS, B_PC, B_SPACE, B_THREAD, B_SIZE, _ = offsets(BLOCK)
 TO_IF, FROM_IF, FROM_SHIFT = int(Bits.IF_TO), int(Bits.IF_FROM), 2
-MARK, IDLE, INTERRUPT, SYSENTER, IRET = (
-    int(kind) for kind in (Kind.MARK, Kind.IDLE, Kind.INTERRUPT, Kind.SYSENTER, Kind.IRET))
+MARK, IDLE, SYSENTER = int(Kind.MARK), int(Kind.IDLE), int(Kind.SYSENTER)
 BY_INSTRUCTION = int(Kind.SYSENTER) - int(Crossing.SYSENTER)    # Kinds and Crossings stand in the same order
 OTHER_CROSSING, OTHER = int(Crossing.OTHER), int(Kind.OTHER)
 CROSSINGS_FULL, BLOCKS_FULL = 0, 1

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from emu.cpu import rings
 from emu.crossings import BLOCK, CROSSING, Kind
-from emu.monitor.trace.frames import joined
+from emu.monitor.arrays import joined
 
 if TYPE_CHECKING:
     from emu.machine import Machine
@@ -43,7 +43,7 @@ class Sink(Protocol):
         ...
 
 
-class Kept:
+class Collector:
     """A sink that keeps all records in memory."""
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class Monitor:
             raise ValueError(f"keep={keep}: from 1 to {LARGEST} records, and without a sink")
         self._machine = machine
         self._keep = keep
-        self._sink = sink or Kept()
+        self._sink = sink or Collector()
         self._marks = frozenset(marks)
         self._levels = sum(1 << level for level in set(levels))
         self._space = -1 if space is None else space & 0xFFFFF000
@@ -114,12 +114,14 @@ class Monitor:
         """Listen no longer; what has been heard stays at hand. Without effect if it does not listen."""
         if not self._listening:
             return
-        self._note_edge(Kind.END)
-        self._empty()
-        self._listening = False
         state = self._machine.cpu.state
-        state.crossing_ring = state.block_ring = state.ring_full = state.returning = 0
-        self._machine.cpu.set_marks(())
+        try:
+            self._note_edge(Kind.END)
+            self._empty()
+        finally:                                            # even if the sink fails, the machine is free
+            self._listening = False
+            state.crossing_ring = state.block_ring = state.ring_full = state.returning = 0
+            self._machine.cpu.set_marks(())
 
     def __enter__(self) -> Monitor:
         self.start()
@@ -149,7 +151,7 @@ class Monitor:
     def _records(self) -> tuple[Records, Records]:
         if self._keep:
             return self._last("crossing", CROSSING), self._last("block", BLOCK)
-        if not isinstance(self._sink, Kept):
+        if not isinstance(self._sink, Collector):
             raise ValueError("the records went to the sink")
         if self._listening:
             self._empty()

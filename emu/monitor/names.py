@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from emu.cpu.x86 import HAS_ERROR_CODE, Vector
 from loader.symbols import LineMap, SymbolTable
 
 if TYPE_CHECKING:
     from loader.image import Image
+
+VECTORS = frozenset(Vector)
 
 
 @dataclass(frozen=True)
@@ -110,3 +113,9 @@ class Names:
         """Every symbol: NAME of the kernel, PROGRAM:NAME of a program."""
         return dict(self.symbols.items()) | {
             f"{program}:{name}": address for program, table in self.programs.items() for name, address in table.items()}
+
+
+def exception_name(vector: int, error: int) -> str:
+    """An exception of the processor, with its error code if it has one: #PF error 0x4."""
+    name = f"#{Vector(vector).name}" if vector in VECTORS else f"exception {vector}"
+    return f"{name} error {error:#x}" if HAS_ERROR_CODE >> vector & 1 else name

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from emu.machine import Machine
-from emu.monitor.monitor import Kept, Monitor, Records
+from emu.monitor.monitor import Collector, Monitor, Records
 from emu.monitor.names import Names
 from emu.monitor.paths import paths
 from emu.monitor.roster import Roster
@@ -19,7 +19,7 @@ from emu.testing.pool import Booted
 if TYPE_CHECKING:
     from emu.snapshot import Snapshot
 
-MOST = 2_000_000                # crossings that are kept of a run, 64 bytes each
+MOST = 2_000_000                # crossings that are kept of a run, 72 bytes each
 DEFAULT_CYCLES = 1_000_000_000  # of a run that is to end by itself
 MET = (Reason.UNTIL, Reason.VECTOR)
 LIMIT = (Reason.CYCLES, Reason.INSTRUCTIONS)
@@ -29,7 +29,7 @@ Limits = Mapping[str, int | None]
 Places = int | str | Iterable[int | str] | None
 
 
-class _Bounded(Kept):
+class _Bounded(Collector):
     """A sink that keeps the last crossings."""
 
     def __init__(self) -> None:

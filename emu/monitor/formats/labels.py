@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from emu.cpu.x86 import HAS_ERROR_CODE, Vector
 from emu.crossings import NO_LINE, Kind
+from emu.monitor.names import exception_name
 from emu.monitor.trace.file import Trace
 
 CR3 = 0xFFFFF000            # of `space`
 LINES = {0: "timer", 1: "keyboard", 4: "COM1", 8: "clock"}      # what is on the board's interrupt lines
-VECTORS = frozenset(Vector)
 BY_NAME = {Kind.CALL_GATE: "call gate", Kind.OTHER: "other way"}     # the others are called as their Kind
 
 
@@ -52,8 +51,7 @@ class Labels:
         if kind == Kind.SOFTWARE:
             return f"int {vector:#04x}"
         if kind == Kind.EXCEPTION:
-            name = f"#{Vector(vector).name}" if vector in VECTORS else f"exception {vector}"
-            return f"{name} error {int(record['error']):#x}" if HAS_ERROR_CODE >> vector & 1 else name
+            return exception_name(vector, int(record["error"]))
         return BY_NAME.get(kind, kind.name.lower())
 
 

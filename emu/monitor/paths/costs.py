@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from emu.counters import CAUSES
 from emu.crossings import Kind
+from emu.monitor.arrays import unwrapped
 from emu.monitor.names import Names
 from emu.monitor.paths.pairing import Returns
 from emu.monitor.paths.paths import EVENTS, NamedPath
-from emu.monitor.trace.frames import unwrapped
 
 PARTS = (*CAUSES, "idle")       # what the cycles of an occurrence are made of: busy by cause, and halted
 COUNTED = CAUSES[1:]            # causes of which records have counts; the pipeline has the rest

@@ -13,17 +13,16 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from emu.counters import CAUSES
-from emu.cpu.x86 import HAS_ERROR_CODE, Vector
 from emu.crossings import NO_LINE, Kind
 from emu.decoding import decode
 from emu.machine import Machine
+from emu.monitor.inspect.code import LONGEST, code_bits
 from emu.monitor.inspect.threads import current
 from emu.monitor.monitor import Monitor
-from emu.monitor.names import Names
+from emu.monitor.names import Names, exception_name
 from emu.result import Reason
 
 ANY = frozenset(range(256))  # vectors
-LONGEST = 15                # bytes of an instruction
 KEPT = 64                   # crossings of one step: idle time may come in pieces
 EVENTS = (Kind.EXCEPTION, Kind.SOFTWARE, Kind.INTERRUPT, Kind.IDLE)
 
@@ -167,8 +166,7 @@ def _program(machine: Machine) -> str:
 def _next(machine: Machine, program: str) -> _Instruction:
     """The instruction in front of which the machine stands."""
     pc = machine.cpu.linear_eip
-    bits = 32 if machine.cpu.registers.segment("cs").flags >> 22 & 1 else 16
-    text = _text(machine.cpu.read_linear(pc, LONGEST), pc, bits)
+    text = _text(machine.cpu.read_linear(pc, LONGEST), pc, code_bits(machine))
     return _Instruction(machine.cpu.state.instructions, pc, machine.cpu.cpl, text, program)
 
 
@@ -209,5 +207,4 @@ def describe(event: Any) -> str:
         return f"{line} (vector {vector:#04x}) after {int(event['waited'])} cycles"
     if kind == Kind.SOFTWARE:
         return f"INT {vector:#04x}"
-    name = f"#{Vector(vector).name}" if vector in list(Vector) else f"exception {vector}"
-    return f"{name} error {int(event['error']):#x}" if HAS_ERROR_CODE >> vector & 1 else name
+    return exception_name(vector, int(event["error"]))

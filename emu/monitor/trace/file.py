@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from emu import container
 from emu.crossings import BLOCK, CROSSING
+from emu.monitor.arrays import joined
 from emu.monitor.names import Names
 from emu.monitor.trace import columns
-from emu.monitor.trace.frames import CONSOLE, Frame, joined, merge
+from emu.monitor.trace.frames import CONSOLE, Frame, merge
 
 # Kinds of the container's frames. CROSSINGS begins a Frame: how many block records came before, u64, then records;
 # the two others follow unless they are empty.
@@ -207,12 +208,12 @@ class Trace:
 
     @cached_property
     def crossings(self) -> NDArray[Any]:
-        """All crossings: 64 bytes each."""
+        """All crossings."""
         return joined((frame.crossings for frame in self.frames()), CROSSING)
 
     @cached_property
     def blocks(self) -> NDArray[Any]:
-        """All blocks: 32 bytes each."""
+        """All blocks."""
         return joined((frame.blocks for frame in self.frames()), BLOCK)
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.crossings import BLOCK, CROSSING
+from emu.monitor.arrays import unwrapped
 
 CONSOLE = np.dtype([
     ("cycle", "<i8"),           # the clock when the byte left the UART
@@ -48,19 +49,6 @@ class Frame:
                 np.split(self.crossings, in_crossings), np.split(self.blocks, cuts),
                 np.split(self.console, in_console), firsts.tolist(), strict=True):
             yield Frame(crossings, blocks, console, first)
-
-
-def joined(arrays: Iterable[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """A new array with these contiguous arrays one behind the other: as bytes, since NumPy copies records slowly."""
-    found = [array.view(np.uint8) for array in arrays if len(array)]
-    return np.concatenate(found).view(dtype) if found else np.zeros(0, dtype)
-
-
-def unwrapped(values: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Counts of which only the lower 32 bits are known, each less than 2^32 above the one before: from the first on."""
-    if not len(values):
-        return np.zeros(0, np.int64)
-    return np.concatenate([[0], np.cumsum(np.diff(values), dtype=np.int64)]) + int(values[0])
 
 
 def merge(crossings: NDArray[Any], blocks: NDArray[Any], first_block: int = 0) -> NDArray[np.int64]:

@@ -18,14 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.crossings import BLOCK, CROSSING, Kind
+from emu.monitor.arrays import joined, unwrapped
 from emu.monitor.inspect.threads import is_known
-from emu.monitor.monitor import EVERYWHERE, Kept, Monitor, Sink
+from emu.monitor.monitor import EVERYWHERE, Collector, Monitor, Sink
 from emu.monitor.names import Names
 from emu.monitor.paths import paths
 from emu.monitor.paths.paths import NamedPath
 from emu.monitor.roster import Roster
 from emu.monitor.trace.file import Trace, TraceEnd, TraceHead, TraceWriter
-from emu.monitor.trace.frames import CONSOLE, joined, unwrapped
+from emu.monitor.trace.frames import CONSOLE
 from emu.monitor.trace.triggers import Run, Trigger, TriggerError
 from emu.result import Reason, Result
 
@@ -60,7 +61,7 @@ def record(machine: Machine, *, start: Trigger | None = None, stop: Trigger | No
         raise TriggerError("a path is cut out when the run has ended: its trace cannot be written on the way")
     names = Names.of(machine.image)
     run = Run(machine, max_cycles, max_instructions, until)
-    segments = _Segments(writer or Kept())
+    segments = _Segments(writer or Collector())
     with ExitStack() as stack:
         roster = stack.enter_context(Roster(machine))
         console = stack.enter_context(_Console(machine, writer))
@@ -75,8 +76,8 @@ def record(machine: Machine, *, start: Trigger | None = None, stop: Trigger | No
             crossings, block_records, first_block = monitor.crossings, monitor.blocks, monitor.first_block
         else:
             _in_segments(monitor, segments, run, start, stop, times)
-            crossings, block_records = (
-                segments.sink.all() if isinstance(segments.sink, Kept) else (np.zeros(0, CROSSING), np.zeros(0, BLOCK)))
+            nothing = np.zeros(0, CROSSING), np.zeros(0, BLOCK)
+            crossings, block_records = segments.sink.all() if isinstance(segments.sink, Collector) else nothing
     result = run.ended()
     end = TraceEnd(result.counters.as_dict(), roster.threads, roster.spaces, in_words(result))
     if writer:

@@ -264,6 +264,21 @@ def test_what_a_sink_raises_ends_the_run(preempt: Image) -> None:
         machine.run(max_cycles=CYCLES)
 
 
+def test_a_sink_that_fails_leaves_the_machine_free(preempt: Image) -> None:
+    class Full:
+        def crossings(self, records: Any) -> None:
+            raise OSError("no space")
+
+        blocks = crossings
+
+    machine = boot(preempt)
+    with pytest.raises(OSError, match="no space"), Monitor(machine, blocks=True, sink=Full()):
+        machine.run(max_cycles=1000)
+    with Monitor(machine) as again:
+        machine.run(max_cycles=1000)
+    assert again.crossings["kind"].tolist() == [Kind.BEGIN, Kind.END]
+
+
 def test_one_machine_has_one_monitor_at_a_time(preempt: Image) -> None:
     machine = boot(preempt)
     with Monitor(machine), pytest.raises(ValueError, match="already"):

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from emu.crossings import BLOCK, CROSSING
 from emu.machine import Machine
+from emu.monitor.arrays import unwrapped
 from emu.monitor.monitor import Monitor
 from emu.monitor.names import Names
 from emu.monitor.trace import columns
 from emu.monitor.trace import file as trace
 from emu.monitor.trace.file import Trace, TraceError, TraceHead, TraceWriter
-from emu.monitor.trace.frames import CONSOLE, merge, unwrapped
+from emu.monitor.trace.frames import CONSOLE, merge
 from loader.boot import load
 from loader.image import Image
 from loader.symbols import LineMap, SymbolTable
