@@ -18,13 +18,14 @@ Ours are guest/images/NAME.toml; a user's may lie anywhere. Paths in a manifest 
     [[program]]                                    # any number: each an ELF32 file, and a Multiboot module
     name = "ping"
     sources = ["user/ping.asm", "lib/syscall.asm"]
+    parts = ["lib/threads.toml"]                   # files that list further sources, and perhaps a base
     base = 0x08048000                              # virtual address
     entry = "_start"
     parameters = { ROUNDS = 100 }
     arguments = "fast"                             # follow the name in the module's string
 
 A variant's file holds the keys of [kernel] at its top level, with paths relative to itself; a manifest's own
-parameters and entry go over them.
+parameters and entry go over them. A part's file likewise holds `sources`, and `base` if its programs need one.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ _KEYS: dict[str, dict[str, tuple[type, ...]]] = {        # what each table may h
     "image": {"name": (str,), "description": (str,), "kernel": (str, list), "profile": (str,), "command_line": (str,)},
     "kernel": {**_LINKED, "variant": (str,)},
     "variant": _LINKED,
-    "program": {"name": (str,), **_LINKED, "base": (int,), "arguments": (str,)},
+    "program": {"name": (str,), **_LINKED, "parts": (list,), "base": (int,), "arguments": (str,)},
+    "part": {"sources": (list,), "base": (int,)},
 }
 _TYPES = {dict: "a table", list: "a list", str: "a string", int: "an integer", bool: "a boolean", float: "a float"}
 
@@ -195,10 +197,14 @@ class _Table:
         return _Table(self.path, kind, key, self.values.get(key, {}))
 
     def sources(self, key: str = "sources") -> list[Path]:
-        """The files listed at `key`, all of which exist."""
-        listed = self.required(key)
-        if not listed:
+        """The files listed at `key`, at least one, all of which exist."""
+        if not self.required(key):
             raise self.error(key, "is empty: list at least one file")
+        return self.files(key)
+
+    def files(self, key: str) -> list[Path]:
+        """The files listed at `key`, all of which exist; none if the key is missing."""
+        listed = self.get(key, [])
         for source in listed:
             if not isinstance(source, str) or "\0" in source:
                 raise self.error(key, f"holds {source!r}: list paths, as strings")
@@ -257,11 +263,15 @@ def _program(table: _Table) -> Unit:
     name = table.required("name")
     if not _NAME.fullmatch(name):
         raise table.error("name", f"is {name!r}: use letters, digits and _ . -")
-    base = table.get("base", PROGRAM_BASE)
+    parts = [_Table(path, "part", "", _parse(path)) for path in table.files("parts")]
+    own = table.sources() if table.get("sources") is not None or not parts else []
+    listed = own + [source for part in parts for source in part.sources()]
+    sources = list({source.resolve(): source for source in listed}.values())       # two parts may share a file
+    base = table.get("base", next((part.get("base") for part in parts if part.get("base") is not None), PROGRAM_BASE))
     if not Memory.USER_BASE <= base < Memory.USER_LIMIT or base % PAGE:
         raise table.error("base", f"is {base:#x}: give the address of a page, from {Memory.USER_BASE:#x} up to "
                           f"{Memory.USER_LIMIT:#x}")
     arguments = table.get("arguments", "")
     if not arguments.isprintable():
         raise table.error("arguments", f"is {arguments!r}: use printable characters")
-    return Unit(name, table.sources(), table.parameters(), table.entry(ENTRY), base, arguments=arguments)
+    return Unit(name, sources, table.parameters(), table.entry(ENTRY), base, arguments=arguments)

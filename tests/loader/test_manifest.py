@@ -105,6 +105,7 @@ BAD = {
     "program without a name": (SMALL + "[[program]]", "program 1.name is missing"),
     "program with a bad name": (SMALL + '[[program]]\nname = "a b"', "program 1.name is 'a b': use letters"),
     "program without sources": (SMALL + '[[program]]\nname = "p"', "program 1.sources is missing"),
+    "missing part": (PROGRAM + 'parts = ["no.toml"]', "program 1.parts names 'no.toml', but there is no file "),
     "program twice": (PROGRAM + '[[program]]\nname = "p"\nsources = ["a.asm"]', "program has two called 'p'"),
     "base inside a page": (PROGRAM + "base = 0x08048001", "program 1.base is 0x8048001: give the address of a page"),
     "base in the kernel": (PROGRAM + "base = 0xC0000000", "program 1.base is 0xc0000000: give the address of a page"),
@@ -121,6 +122,36 @@ def test_a_bad_manifest_is_refused_with_file_and_key(write, case):
         manifest.read(path)
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
     assert message in str(caught.value)
+
+
+def test_parts_bring_their_sources_once_and_their_base(write, tmp_path):
+    (tmp_path / "lib").mkdir()
+    for name in ("b.asm", "lib/c.asm", "lib/d.asm"):
+        (tmp_path / name).write_text("nop")
+    (tmp_path / "lib" / "one.toml").write_text('sources = ["c.asm", "../b.asm"]\nbase = 0x40000000')
+    (tmp_path / "lib" / "two.toml").write_text('sources = ["c.asm", "d.asm"]')
+    found = manifest.read(write(SMALL + """
+        [[program]]
+        name = "whole"
+        sources = ["a.asm", "b.asm"]
+        parts = ["lib/one.toml", "lib/two.toml"]
+        [[program]]
+        name = "bare"
+        parts = ["lib/two.toml"]
+        [[program]]
+        name = "elsewhere"
+        parts = ["lib/one.toml"]
+        base = 0x50000000
+    """))
+    assert [[source.name for source in program.sources] for program in found.programs] == [
+        ["a.asm", "b.asm", "c.asm", "d.asm"], ["c.asm", "d.asm"], ["c.asm", "b.asm"]]
+    assert [program.base for program in found.programs] == [0x40000000, 0x08048000, 0x50000000]
+
+
+def test_a_bad_part_is_refused_with_its_own_file(write, tmp_path):
+    (tmp_path / "part.toml").write_text("sources = []")
+    with pytest.raises(ImageError, match=r"part\.toml: sources is empty: list at least one file"):
+        manifest.read(write(PROGRAM + 'parts = ["part.toml"]'))
 
 
 def test_a_bad_variant_is_refused_with_its_own_file(write, tmp_path, monkeypatch):
