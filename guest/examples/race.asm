@@ -1,7 +1,7 @@
 ; Two threads add to one counter, and nobody keeps them apart: a race to find with `trapline explore`.
 ;
 ; Owns the two threads and what the kernel's files ask for beyond those that this image takes from it: start, sched_tick,
-; sleep_tick, fault, sysenter_step, syscall_int, idle_thread. All of it runs in ring 0.
+; sleep_tick, fault, sysenter_step, syscall_int, idle_thread, boot_stack_top. All of it runs in ring 0.
 ;
 ; Each thread adds 1 to `counter`, ROUNDS times, in a few microseconds; ticks are a millisecond apart, so in most runs
 ; none comes at the wrong moment. One that comes between the load and the store of add_one loses what the other thread
@@ -135,11 +135,12 @@ first_switch:
 
 .bss
 
-.global idle_thread, counter
+.global idle_thread, boot_stack_top, counter
 
 .align TCB_AREA
 idle_thread:                    ; stack of the first thread
     .space TCB_AREA
+boot_stack_top:
 counter:                        ; what both add to
     .space 4
 finished:                       ; threads that have added all of theirs

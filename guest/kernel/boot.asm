@@ -25,7 +25,7 @@ _start:
     jne .Lforeign
 
     ; A stack and known flags first: the loader promises neither.
-    mov esp, idle_thread + TCB_AREA - KERNEL_BASE
+    mov esp, boot_stack_top - KERNEL_BASE
     push FLAGS_KERNEL
     popfd
     mov [multiboot_info - KERNEL_BASE], ebx

@@ -173,6 +173,8 @@ uart_setup_end:
 
 .bss
 
+.global console_room
+
 .align 4
 console_room:                   ; bytes that the transmit FIFO takes for sure
     .space 4

@@ -58,7 +58,7 @@ gdt_register:                   ; limit and base, as LGDT reads them
     .space 256
 tss:
     .long 0                         ; TSS_LINK
-    .long idle_thread + TCB_AREA    ; TSS_ESP0: the running thread's
+    .long boot_stack_top            ; TSS_ESP0: the running thread's
     .long SEL_KDATA                 ; TSS_SS0
     .space TSS_IOMAP - TSS_UNUSED
     .word TSS_SIZE                  ; TSS_IOMAP: beyond the end, so ring 3 may touch no port

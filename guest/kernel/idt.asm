@@ -1,11 +1,10 @@
-; Interrupt descriptors and the stubs behind them.
+; The stubs behind the interrupt descriptors, and the register that finds these.
 ;
-; Owns the IDT and the vector stubs; both are complete when the kernel is linked. start calls idt_init once; afterwards
-; only the processor comes here. Every gate is an interrupt gate: the kernel is entered with interrupts off.
+; Owns the vector stubs; the IDT is in gates.asm, for every kernel has its own. Both are complete when the kernel is
+; linked. start calls idt_init once; afterwards only the processor comes here, with interrupts off.
 
 .include "kernel.inc"
-
-STUB = 16                       ; bytes of a stub; they are uniform, so that the IDT is filled by stepping
+.include "gates.inc"
 
 .text
 
@@ -15,6 +14,7 @@ STUB = 16                       ; bytes of a stub; they are uniform, so that the
 ;         push 13                       push 14                       push 0
 ;         jmp trap_entry                jmp trap_entry                push 32
 ;                                                                     jmp trap_entry
+.global vector_stubs
 .align STUB
 vector_stubs:
 vector = 0
@@ -33,35 +33,3 @@ vector = vector + 1
 idt_init:
     lidt [idt_register]
     ret
-
-.rodata
-
-; GATE handler, type: an interrupt gate (GATE in guest/abi).
-.macro GATE handler, type
-    .word (\handler) & 0xFFFF, SEL_KCODE
-    .byte 0, \type
-    .word (\handler) >> 16
-.endm
-
-; One gate per stub, then the system call's. Those between are not present, so an INT to them is a #GP; a vector above
-; is beyond the limit, which is a #GP, too. INT3 and INTO are for programs, any other INT to a stub's gate is not.
-.align 8
-idt:
-vector = 0
-.rept VECTOR_COUNT
-    .if vector == EXC_BP || vector == EXC_OF
-    GATE vector_stubs + vector * STUB, GATE_USER
-    .else
-    GATE vector_stubs + vector * STUB, GATE_KERNEL
-    .endif
-vector = vector + 1
-.endr
-    .space (VECTOR_SYSCALL - VECTOR_COUNT) * GATE_SIZE
-    GATE syscall_int, GATE_USER
-idt_end:
-
-idt_register:                   ; limit and base, as LIDT reads them
-    .word idt_end - idt - 1
-    .long idt
-
-.assert idt_end - idt == (VECTOR_SYSCALL + 1) * GATE_SIZE, "the IDT has a gate for every vector up to VECTOR_SYSCALL"

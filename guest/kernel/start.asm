@@ -67,8 +67,9 @@ text_sysenter:
 
 .bss
 
-.global idle_thread
+.global idle_thread, boot_stack_top
 
 .align TCB_AREA
 idle_thread:                    ; TCB and stack of the idle thread; the kernel starts on that stack
     .space TCB_AREA
+boot_stack_top:

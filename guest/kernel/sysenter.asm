@@ -4,33 +4,15 @@
 ; Everything behind the entry is syscall.asm's.
 
 .include "kernel.inc"
+.include "sysenter.inc"
 
 .text
 
 ; sysenter_init: offers SYSENTER to the programs if the processor has it.
 ;   out   kernel_features
-;
-; ESP after SYSENTER is the address of TSS_ESP0, where switch_to keeps the top of the running thread's kernel stack:
-; so one load finds the stack, and a thread switch writes no MSR.
 .global sysenter_init
 sysenter_init:
-    test dword ptr [cpu_features], CPUID_SEP
-    jz .Lnone
-    cmp dword ptr [cpu_vendor], CPUID_INTEL
-    jne .Lhas
-    cmp dword ptr [cpu_signature], SYSENTER_FIRST       ; the Pentium Pro claims SEP and does not have it
-    jb .Lnone
-.Lhas:
-    xor edx, edx
-    mov ecx, MSR_SYSENTER_CS
-    mov eax, SEL_KCODE
-    wrmsr
-    mov ecx, MSR_SYSENTER_ESP
-    mov eax, tss + TSS_ESP0
-    wrmsr
-    mov ecx, MSR_SYSENTER_EIP
-    mov eax, sysenter_entry
-    wrmsr
+    SYSENTER_SETUP sysenter_entry, .Lnone
     or dword ptr [kernel_features], FEATURE_SYSENTER
 .Lnone:
     ret
