@@ -1,16 +1,17 @@
 """The one definition of every constant and structure that kernel, user programs and host share.
 
-It is rendered three ways: `constants()` for the assembler, `Layout.decode` for the host, and the reference page
-docs/guest-abi.md (`python -m guest.abi`). It imports nothing but the standard library.
+It is rendered three ways: `constants()` for the assembler, `Layout.decode` for the host, and the reference pages
+docs/guest-abi.md (`python -m guest.abi`) and docs/microkernel-abi.md (`python -m guest.abi micro`). It imports nothing
+but the standard library.
 """
 
 from __future__ import annotations
 
-from guest.abi import boot, cpu, hardware, kernel, memory
+from guest.abi import boot, cpu, hardware, kernel, memory, micro, root
 from guest.abi.layout import Layout
 from guest.abi.words import Word
 
-WORDS: tuple[type[Word], ...] = (
+BASIC_WORDS: tuple[type[Word], ...] = (              # the numbers of the first kernel, and of the machine
     kernel.Syscall, kernel.SyscallCount, kernel.Error, kernel.ExitCode, kernel.KernelFeature,
     memory.Parameter, memory.Memory, memory.Window, memory.Area,
     kernel.ThreadState,
@@ -19,13 +20,28 @@ WORDS: tuple[type[Word], ...] = (
     hardware.Port, hardware.Pic, hardware.Pit, hardware.Uart, hardware.UartValue,
     boot.Multiboot, boot.MbiFlag, boot.MmapType, boot.Elf, boot.ElfType, boot.ElfFlag,
 )
+MICRO_WORDS: tuple[type[Word], ...] = (              # the microkernel's own
+    micro.MicroVector, micro.MicroParameter, micro.MicroMemory, micro.MicroSize,
+    micro.ThreadId, micro.Tag, micro.Label, micro.Preemption, micro.Timeout, micro.IpcError,
+    micro.Item, micro.ItemShift, micro.Flexpage, micro.FlexpageShift, micro.Right, micro.Acceptor,
+    micro.MicroCall, micro.MicroCallCount, micro.CallError, micro.Exreg, micro.ExregResult, micro.UnmapControl,
+    micro.ScheduleState, micro.ScheduleStart, micro.KipFeature, micro.KipValue,
+    micro.Kind, micro.Part, micro.MicroState,
+    root.Request, root.RootThread, root.ProgramMemory, root.Line, root.Timed, root.Priority,
+)
+WORDS = BASIC_WORDS + MICRO_WORDS
 
-LAYOUTS: tuple[Layout, ...] = (
+BASIC_LAYOUTS: tuple[Layout, ...] = (
     cpu.FRAME, kernel.SWITCH, kernel.TCB, cpu.GATE, cpu.TSS,
     boot.MBI, boot.MMAP, boot.MODULE, boot.EHDR, boot.PHDR, boot.SHDR, boot.SYM,
 )
+MICRO_LAYOUTS: tuple[Layout, ...] = (
+    micro.UTCB, micro.KIP, micro.STATE, micro.KTCB, micro.L4S, micro.ULS,
+    root.LOCAL, root.CLIENT, root.PROGRAM, root.LEASE, root.TIMED,
+)
+LAYOUTS = BASIC_LAYOUTS + MICRO_LAYOUTS
 
-PARAMETERS = tuple(memory.Parameter.__members__)     # the constants that an image's manifest may set
+PARAMETERS = (*memory.Parameter.__members__, *micro.MicroParameter.__members__)   # what an image's manifest may set
 
 
 def constants() -> dict[str, int]:

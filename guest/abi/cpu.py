@@ -74,6 +74,7 @@ class Flags(Word):
 
     FLAGS_KERNEL = 0x002, "as the kernel runs: interrupts off, everything else clear (bit 1 is always set)"
     FLAGS_USER = 0x202, "as a program starts: interrupts on, everything else clear"
+    FLAGS_PROGRAM = 0x24_0DD5, "what a program may set itself: CF PF AF ZF SF TF DF OF, AC and ID"
     FLAGS_TF = 0x100, "single step"
     FLAGS_IF = 0x200, "interrupts on"
     FLAGS_DF = 0x400, "string instructions go down"

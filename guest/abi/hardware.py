@@ -27,6 +27,7 @@ class Pic(Word):
     ICW4_8086 = 0x01, "ICW4: 8086 mode, normal end of interrupt"
     OCW1_ALL = 0xFF, "OCW1: every line masked"
     OCW2_EOI = 0x20, "OCW2: non-specific end of interrupt"
+    OCW3_ISR = 0x0B, "OCW3: the next read of the command port gives the in-service register"
 
 
 class Pit(Word):

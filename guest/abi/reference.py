@@ -1,12 +1,15 @@
-"""The reference page of the ABI, rendered from its definitions."""
+"""The reference pages of the ABI, rendered from its definitions: the first kernel's, and the microkernel's."""
 
 from __future__ import annotations
 
-from guest.abi import LAYOUTS, WORDS
+from collections.abc import Sequence
+
+from guest.abi import BASIC_LAYOUTS, BASIC_WORDS, MICRO_LAYOUTS, MICRO_WORDS
 from guest.abi.cpu import FRAME
 from guest.abi.kernel import Syscall
 from guest.abi.layout import Layout
 from guest.abi.memory import PICTURE
+from guest.abi.micro import MicroCall
 from guest.abi.words import Word
 
 INTRODUCTION = """\
@@ -93,13 +96,152 @@ shows them in use.
 """
 
 
+MICRO_INTRODUCTION = """\
+# The microkernel's ABI
+
+Rendered from `guest/abi` by `python -m guest.abi micro > docs/microkernel-abi.md`; do not edit. Names are the
+assembler's constants, available in every source file without an include. Numbers of the processor, the machine and
+the boot loader, which are the same for every kernel, are in [the guest ABI](guest-abi.md).
+
+The kernel has threads, address spaces and IPC, in the words of the L4 X.2 reference manual. There are two variants,
+and what this page says holds for both where it does not name one: `l4` has a scheduler in the kernel; `uls`,
+user-level scheduling, has none (J. Stoess, Towards Effective User-Controlled Scheduling for Microkernel-Based
+Systems, 2007).
+
+## Threads and their names
+
+A thread is named by an identifier, number << `ID_SHIFT` | version. Numbers below `IRQ_THREADS` are interrupt lines,
+`FIRST_THREAD` is the root task's first thread. Each thread has a user-level thread control block (UTCB) of
+`UTCB_AREA` bytes at `UTCB_BASE` + number * `UTCB_AREA` in its own space; the address of the running thread's stands
+in `KIP_UTCB` of the kernel interface page, which every space shows at `KIP_BASE`. `UTCB_ID` says who one is,
+`UTCB_PAGER` who gets its page faults, `UTCB_HANDLER` its exceptions; the program may change both.
+
+Only threads of the root task's space may call `L4_THREAD_CONTROL`, which makes, changes and ends threads, and by that
+spaces. A thread that has a pager waits for a message of that pager: MR1 is where it starts, MR2 its stack pointer. It
+starts with `KIP_` bits in EAX, its UTCB's address in EDI, and zero in the other registers. DS, ES and SS are
+`SEL_UDATA`; what a program loads into DS or ES may be undone at any time, and FS and GS are not kept.
+
+## IPC
+
+| register | before | after |
+|---|---|---|
+| EAX | to whom to send, or `NIL_THREAD` | from whom the message came |
+| EDX | from whom to receive then, `ANY_THREAD`, or `NIL_THREAD` | destroyed |
+| ECX | timeouts: send << `TIMEOUT_SEND_SHIFT` \\| receive | destroyed |
+| ESI | tag, MR0 | tag of what came; `TAG_ERROR` if it failed, then `UTCB_ERROR` says why |
+| EBX, EDI | MR1, MR2 | MR1, MR2 |
+| EBP | | destroyed by SYSENTER, kept by the two others |
+
+`call KIP_CODE` is the way to make one: the routine there does what the processor does best. `int VECTOR_IPC` works on
+every processor. MR3 and up stand in the UTCB, from `UTCB_MR3` on. What the manual calls call is an IPC to and from
+the same thread; reply and wait is one to somebody and from `ANY_THREAD`. Timeouts are `TIMEOUT_NEVER`, `TIMEOUT_ZERO`
+and, in `l4`, those that the manual's format can say; `uls` takes every other one as `TIMEOUT_ZERO`.
+
+The tag says how many words follow: first untyped ones, which are copied as they are, then typed ones, two for an
+item:
+
+| item | first word | second word |
+|---|---|---|
+| string | length << `ITEM_SHIFT` \\| `ITEM_STRING` | address |
+| map, grant | send base \\| `ITEM_MAP` or `ITEM_GRANT` | flexpage: base \\| log2 size << `FPAGE_SHIFT` \\| rights |
+
+The receiver says in BR0 what it takes: a flexpage to which maps may go, and `ACCEPT_STRINGS`; its buffers for strings
+are string items from BR1 on, all but the last with `ITEM_MORE`. Where the flexpages of both sides differ in size, the
+send base says which part of the larger one is meant. A grant is a map after which the sender has the pages no more.
+If a page of a string is missing, its pager is asked amid the transfer. `L4_UNMAP` takes rights back from all who have
+pages from the caller, directly or not.
+
+Call and reply and wait, with untyped words only, to a thread that waits for it: that is the fast path.
+
+## Who gets the processor
+
+An IPC that blocks its caller and sets one partner going gives the partner the processor at once, in both variants; in
+`l4` along with what is left of the time slice. All else depends on the variant.
+
+In `l4` the more important of two threads that can run goes first; of equals, by turns of a time slice. `L4_SCHEDULE`
+sets priority, slice and quantum of a thread; its scheduler alone may, and not above its own priority.
+
+In `uls` one thread can run. Where two could, the caller's `TAG_GRANT` decides: clear, the caller keeps the processor;
+set, its partner gets it. The other one *loses*: the kernel sends a message to its scheduler in its name
+(`LABEL_PREEMPTION`, a `STATE` from MR1 on), and it waits for the reply, which gives it the processor again and may
+bring new registers (`STATE_WORDS` words). So does a thread that an interrupt takes the processor from. If the
+scheduler waited for the message, it could run, too, and loses in turn, unless it is above the winner in the hierarchy
+of schedulers; then the winner loses. So the chain of messages ends at the lowest scheduler that both have. A
+scheduler should look with `TIMEOUT_ZERO` for what else has come. If nobody can run, the root scheduler gets
+`LABEL_IDLE`, and it alone may execute HLT, which an interrupt or a pending message ends. `L4_THREAD_SWITCH` is a
+preemption that one asks for.
+
+## Messages of the kernel
+
+Each is an IPC from the thread that it is about; the reply lets the thread go on. `Label` below names them:
+interrupts, to the thread that `L4_THREAD_CONTROL` has attached to the line; page faults, whose reply maps the page;
+exceptions and preemptions, whose reply may change the registers; the idle message, which wants no reply. A thread
+whose message nobody takes stops with a line on the console; if it is the root task's, the machine ends with
+`EXIT_FAULT` plus the vector.
+
+## A program
+
+`mine.asm` is a root task that does nothing but greet; for one that starts programs, see `guest/user/micro/root.asm`.
+
+```asm
+.text
+
+; _start: the kernel starts the root task here, without a stack.
+.global _start
+_start:
+    mov edi, text
+    mov esi, text_end - text
+.Lmore:
+    mov eax, KDB_WRITE          ; takes as many bytes as the UART has room for
+    mov ebx, edi
+    mov ecx, esi
+    int VECTOR_SYSCALL
+    add edi, eax
+    sub esi, eax
+    jnz .Lmore
+    mov eax, KDB_EXIT
+    mov ebx, 0                  ; exit code
+    int VECTOR_SYSCALL
+
+.rodata
+
+text:
+    .ascii "hello from mine\\n"
+text_end:
+```
+
+`mine.toml`, which `trapline boot mine.toml` boots, with kernel `uls` or `l4`:
+
+```toml
+[image]
+description = "my first root task"
+kernel = "uls"
+
+[[program]]
+name = "mine"
+base = 0x40000000
+sources = ["mine.asm"]
+```
+
+`guest/lib/micro` has these calls as routines; `docs/microkernel-extensions.md` says what the kernel does beyond all this.
+"""
+
+
 def reference() -> str:
-    """The page as Markdown."""
-    parts = [INTRODUCTION, "## Address space\n", "```", PICTURE + "```", "", "## Numbers"]
-    parts += [_words(words) for words in WORDS]
-    parts += ["## Structures", "Offsets are in bytes; everything is little endian.", ""]
-    parts += [_layout(layout) for layout in LAYOUTS]
-    return "\n".join(parts).rstrip("\n") + "\n"
+    """The first kernel's page, as Markdown; it has the numbers of the processor and the machine, too."""
+    picture = ["## Address space\n", "```", PICTURE + "```", ""]
+    return _page([INTRODUCTION, *picture], BASIC_WORDS, BASIC_LAYOUTS)
+
+
+def micro_reference() -> str:
+    """The microkernel's page, as Markdown."""
+    return _page([MICRO_INTRODUCTION], MICRO_WORDS, MICRO_LAYOUTS)
+
+
+def _page(parts: list[str], words: Sequence[type[Word]], layouts: Sequence[Layout]) -> str:
+    numbers = ["## Numbers", *map(_words, words)]
+    structures = ["## Structures", "Offsets are in bytes; everything is little endian.", "", *map(_layout, layouts)]
+    return "\n".join(parts + numbers + structures).rstrip("\n") + "\n"
 
 
 def _words(words: type[Word]) -> str:
@@ -108,7 +250,7 @@ def _words(words: type[Word]) -> str:
 
 
 def _number(word: Word) -> str:
-    return str(int(word)) if -10 < word < 10 or isinstance(word, Syscall) else f"{int(word):#x}"
+    return str(int(word)) if -10 < word < 10 or isinstance(word, Syscall | MicroCall) else f"{int(word):#x}"
 
 
 def _layout(layout: Layout) -> str:

@@ -19,11 +19,12 @@ from guest.abi.cpu import FRAME, GATE, TSS, Vector
 from guest.abi.kernel import TCB, Syscall, ThreadState
 from guest.abi.layout import Field, Layout, group, u8, u16, u32
 from guest.abi.memory import PICTURE, Memory
-from guest.abi.reference import reference
+from guest.abi.reference import micro_reference, reference
 from guest.abi.words import Word
 
 GUEST = Path(guest.__path__[0])
 SOURCES = sorted([*GUEST.rglob("*.asm"), *GUEST.rglob("*.inc")])
+PAGES = (("guest-abi.md", reference, ""), ("microkernel-abi.md", micro_reference, "micro"))
 
 
 def code(path: Path) -> list[tuple[str, str]]:
@@ -32,9 +33,10 @@ def code(path: Path) -> list[tuple[str, str]]:
             for number, line in enumerate(path.read_text().splitlines(), start=1)]
 
 
-def test_the_reference_page_is_current() -> None:
-    page = Path(__file__).parents[2] / "docs" / "guest-abi.md"
-    assert page.read_text() == reference(), "run: python -m guest.abi > docs/guest-abi.md"
+@pytest.mark.parametrize(("name", "render", "argument"), PAGES)
+def test_a_reference_page_is_current(name: str, render: Callable[[], str], argument: str) -> None:
+    page = Path(__file__).parents[2] / "docs" / name
+    assert page.read_text() == render(), f"run: python -m guest.abi {argument} > docs/{name}"
 
 
 def test_every_number_has_a_phrase_and_a_name_of_its_own() -> None:
@@ -105,18 +107,18 @@ def test_no_source_has_a_digit_as_displacement() -> None:
 
 
 def test_every_upper_case_name_in_a_source_is_defined() -> None:
-    known = set(abi.constants())
+    defined = re.compile(r"^(?:\.macro |\.equ |(?=\w+ *=))(\w+)", re.M)
+    known = set(abi.constants()).union(*(defined.findall(path.read_text()) for path in GUEST.rglob("*.inc")))
     for path in SOURCES:
-        text = path.read_text()
-        local = set(re.findall(r"^(\w+)\s*=", text, re.M)) | set(re.findall(r"\.macro (\w+)", text))
-        local |= set(re.findall(r"^\.macro (\w+)", (GUEST / "kernel" / "kernel.inc").read_text(), re.M))
+        local = set(defined.findall(path.read_text()))
         for place, line in code(path):
             names = set(re.findall(r"\b[A-Z][A-Z0-9]+_[A-Z0-9_]+\b", re.sub(r'"[^"]*"', "", line)))
             assert names <= known | local, f"{place}: {sorted(names - known - local)}"
 
 
 def test_every_constant_for_the_kernel_is_used_somewhere() -> None:
-    text = "\n".join(path.read_text() for path in [*SOURCES, *Path(__file__).with_name("programs").glob("*.*")])
+    tests = [path for path in Path(__file__).parent.rglob("*.*") if path.suffix in (".asm", ".inc")]
+    text = "\n".join(path.read_text() for path in [*SOURCES, *tests])
     vectors = {name for name in Vector.__members__ if name.startswith("EXC_")}      # a table of the manual's, whole
     unused = [name for words in abi.WORDS for name in words.__members__
               if name not in vectors and not re.search(rf"\b{name}\b", text)]
@@ -124,7 +126,7 @@ def test_every_constant_for_the_kernel_is_used_somewhere() -> None:
 
 
 def test_the_kernel_names_faults_as_the_abi_does() -> None:
-    text = (GUEST / "kernel" / "fault.asm").read_text()
+    text = (GUEST / "kernel" / "exceptions.asm").read_text()
     names = re.findall(r'\.asciz "(.*)"', text.split("fault_names:")[1])
     vectors = [vector.phrase for vector in Vector if vector < len(names) - 1]
     assert names == [*vectors, "reserved exception"]
@@ -149,7 +151,14 @@ def test_the_abi_imports_nothing_but_itself_and_the_standard_library() -> None:
                 assert name.startswith("guest.abi") or top == "guest" or top in sys.stdlib_module_names, path
 
 
-def test_the_page_is_what_the_command_prints() -> None:
-    printed = subprocess.run([sys.executable, "-m", "guest.abi"], capture_output=True, text=True, check=True,
+@pytest.mark.parametrize(("name", "render", "argument"), PAGES)
+def test_a_page_is_what_the_command_prints(name: str, render: Callable[[], str], argument: str) -> None:
+    printed = subprocess.run([sys.executable, "-m", "guest.abi", *argument.split()], capture_output=True, text=True,
+                             check=True, cwd=GUEST.parent)
+    assert printed.stdout == render()
+
+
+def test_the_command_knows_no_other_page() -> None:
+    printed = subprocess.run([sys.executable, "-m", "guest.abi", "macro"], capture_output=True, text=True,
                              cwd=GUEST.parent)
-    assert printed.stdout == reference()
+    assert printed.returncode == 1 and printed.stderr == "usage: python -m guest.abi [micro]\n"
