@@ -23,6 +23,7 @@ from tools.images import images
 from tools.messages import say
 from tools.price import price
 from tools.profiles import profiles
+from tools.reproduce.command import reproduce
 from tools.step.command import step
 from tools.trace import trace
 from tools.validate.command import validate
@@ -47,7 +48,8 @@ def trapline(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (boot, step, build, images, profiles, price, trace, costs, diff, validate, bench, explore):
+for _command in (boot, step, build, images, profiles, price, trace, costs, diff, validate, reproduce, bench,
+                 explore):
     trapline.add_command(_command)
 
 

@@ -21,7 +21,7 @@ COMMANDS = sorted(cli.trapline.commands)
 
 def test_the_commands_are_those_of_the_documentation() -> None:
     assert COMMANDS == ["bench", "boot", "build", "costs", "diff", "explore", "images", "price", "profiles",
-                        "step", "trace", "validate"]
+                        "reproduce", "step", "trace", "validate"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

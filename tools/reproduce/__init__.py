@@ -1,0 +1,9 @@
+"""`trapline reproduce`: tables and figures of the papers, measured here, ours beside theirs.
+
+- `stoess_fig6`, `stoess_fig7`    a table each: a module with a TABLE, which measures and makes rows and charts
+- `tables`                        all of them, and which a person means
+- `table`, `papers`               what a table and its rows are; what the papers print, from papers/PAPER.toml
+- `runs`                          runs an image and measures along its paths
+- `text`, `html` on `svg`         findings for people
+- `command`                       the command, and the JSON
+"""

@@ -1,0 +1,93 @@
+"""Runs of images, and what paths through them cost: what every table is measured with.
+
+Nothing in the guest is instrumented. An image's paths are those that its .paths.toml files name; `trapline costs` shows
+the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emu.machine import Machine
+from emu.monitor.monitor import Monitor
+from emu.monitor.names import Names
+from emu.monitor.paths.costs import PathCosts, costs
+from emu.monitor.paths.ledger import Ledger, Place, ledger
+from emu.monitor.paths.paths import load, marks, point
+from emu.monitor.roster import Roster
+from emu.result import Reason
+from emu.timing.profile import Profile, load_profile
+from loader.boot import load as load_image
+from loader.image import Image, Module
+
+LONGEST = 100_000_000_000   # cycles after which a run that should end by itself is given up
+
+
+class RunError(Exception):
+    """A run that did not do what it is for: one line that says which run, and what happened instead."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that came to its end, and what the paths through it cost."""
+
+    image: Image
+    profile: Profile
+    paths: dict[str, PathCosts]
+    arrivals: dict[str, NDArray[np.int64]]      # the clock whenever it came to one of the places asked for
+    title: str                          # for messages: image, arguments and processor
+
+    def path(self, name: str, at_least: int = 1) -> PathCosts:
+        """What a path cost, which the run went along that often. Raises RunError."""
+        found = self.paths.get(name)
+        if found is None or found.count < at_least:
+            count = "is not named" if found is None else f"was taken {found.count:,} times"
+            raise RunError(f"{self.title}: the path {name} {count}; the table needs {at_least:,}")
+        return found
+
+    def ledger(self, occurrence: NDArray[Any]) -> Ledger:
+        """An occurrence of a path, instruction by instruction; from a second run."""
+        begin, end = (Place(int(occurrence[f"{name}_instructions"]), int(occurrence[name]))
+                      for name in ("begin", "end"))
+        return ledger(Machine.boot(self.image, cpu=self.profile), begin, end)
+
+
+def run(name: str, cpu: str | Profile, arguments: str | None = None, places: Sequence[str] = ()) -> Run:
+    """Boot an image of ours, its first program with other `arguments` if any are given, and run it to its end, which
+    must be an exit with 0. Arrivals at `places` in the code are noted besides its paths.
+
+    Raises RunError if it ends otherwise, ImageError, ProfileError and PathError.
+    """
+    image = load_image(name)
+    if arguments is not None:
+        image.modules[0] = with_arguments(image.modules[0], arguments)
+    profile = cpu if isinstance(cpu, Profile) else load_profile(cpu)
+    title = f"{image.modules[0].string if image.modules else name} in {name} on {profile.name}"
+    machine, names, paths = Machine.boot(image, cpu=profile), Names.of(image), list(load(image.path_files).values())
+    points = {place: point(place) for place in places}
+    addresses = [each.resolve(names)[0] for each in points.values()]
+    with Monitor(machine, marks=[*marks(paths, names), *addresses]) as monitor, Roster(machine) as roster:
+        result = machine.run(max_cycles=LONGEST)
+    if result.reason != Reason.EXIT or result.exit_code:
+        said = machine.console.decode("utf-8", "backslashreplace").splitlines()
+        raise RunError(f"{title}: {result.reason} {result.detail or result.exit_code}, at {result.where}"
+                       f"{f': {said[-1]}' if said else ''}")
+    crossings = monitor.crossings
+    found = {each.path.name: each for each in costs(paths, crossings, names, roster.spaces)}
+    arrivals = {place: crossings["cycle"][each.among(crossings, names)] for place, each in points.items()}
+    return Run(image, profile, found, arrivals, title)
+
+
+def with_arguments(program: Module, arguments: str) -> Module:
+    """The same program, started with other arguments."""
+    return replace(program, string=f"{program.name} {arguments}".rstrip())
+
+
+def median(occurrences: NDArray[Any]) -> NDArray[Any]:
+    """The one whose cycles are the median of all; each is OCCURRENCE."""
+    return occurrences[np.argsort(occurrences["cycles"], kind="stable")[(len(occurrences) - 1) // 2]]

@@ -1,0 +1,27 @@
+"""The tables that can be reproduced, and which of them a person means."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from tools.reproduce import stoess_fig6, stoess_fig7
+from tools.reproduce.table import Table
+
+TABLES: tuple[Table, ...] = (stoess_fig6.TABLE, stoess_fig7.TABLE)
+
+
+def names() -> list[str]:
+    """What a person can name: tables, and papers for all of theirs."""
+    tables = [table.name for table in TABLES]
+    return [*dict.fromkeys(name.partition(".")[0] for name in tables), *tables]
+
+
+def choose(wanted: Sequence[str]) -> list[Table]:
+    """The tables of these names, each once, in the order of the list. Raises ValueError with a hint."""
+    for name in wanted:
+        if name not in names():
+            near = difflib.get_close_matches(name, names(), n=1)
+            raise ValueError(f"no table is called {name!r}: "
+                             f"{f'did you mean {near[0]}?' if near else 'there are ' + ', '.join(names())}")
+    return [table for table in TABLES if {table.name, table.name.partition(".")[0]} & set(wanted)]
