@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from emu.machine import Machine
+from emu.monitor.inspect.kinds import UNNAMED
 from emu.monitor.inspect.threads import current, is_known
 
 
@@ -44,11 +45,13 @@ class Roster:
         key = ctypes.c_uint32.from_address(self._machine.cpu.state.thread_at).value     # as a record would have it
         who = key, self._machine.cpu.registers.cr3
         if key and who not in self._seen:
-            self._seen.add(who)
             thread = current(self._machine)
-            if thread:
-                self.threads.setdefault(thread.key, f"{thread.name} ({thread.number})")
-                self.spaces.setdefault(thread.directory, thread.name)
+            if thread is None or thread.name != UNNAMED:    # else it may have a name when it has run a little
+                self._seen.add(who)
+            if thread and self.spaces.get(thread.directory, UNNAMED) == UNNAMED:
+                self.spaces[thread.directory] = thread.name
+            if thread and self.threads.get(thread.key, UNNAMED).startswith(UNNAMED):
+                self.threads[thread.key] = f"{thread.name} ({thread.number})"
 
     def _turn(self) -> None:
         self.look()

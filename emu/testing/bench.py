@@ -87,7 +87,7 @@ class Bench:
         return Cycles(found, lambda occurrence: self._ledger(guest, path, occurrence))
 
     def assert_trace(self, path: str | None, golden: str | Path, machine: Guest | None = None, *,
-                     cycles: bool = False) -> None:
+                     cycles: bool = False, marks: bool = False) -> None:
         """Fail unless the first occurrence of a path, or with None the whole run, is as in the golden file."""
         __tracebackhide__ = True
         guest = self._one(machine)
@@ -99,7 +99,7 @@ class Bench:
             if not len(pairs):
                 self._fail_unseen(guest, named)
             crossings = goldens.first_crossings(crossings, pairs)
-        crossings = goldens.compared(crossings, cycles)
+        crossings = goldens.compared(crossings, cycles, marks)
         lines = goldens.lines_of(guest, crossings, cycles)
         file = self._item.path.parent / golden
         title = f"{path or 'all crossings'} of {guest.title if cycles else guest.title.split(' on ')[0]}"

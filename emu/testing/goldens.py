@@ -19,7 +19,7 @@ from emu.monitor.formats import text
 from emu.monitor.trace.file import Trace, TraceEnd, TraceHead
 from emu.testing.guest import Guest
 
-NOT_COMPARED = (Kind.BEGIN, Kind.END, Kind.MARK)        # are where somebody looks, not what happens
+NOT_COMPARED = (Kind.BEGIN, Kind.END)                   # are where somebody looks, not what happens
 SHOWN = 3                       # lines of each from the first difference on
 BEFORE = 3                      # lines that are shown in front of the first difference
 _CLOCK = re.compile(r"^\s*\d+\s+(?:\d+|-)?  ")      # the first two columns
@@ -37,9 +37,10 @@ def trace_of(guest: Guest, crossings: NDArray[Any], ended: str = "") -> Trace:
     return Trace.from_arrays(head, crossings, names=guest.names, end=end)
 
 
-def compared(crossings: NDArray[Any], cycles: bool) -> NDArray[Any]:
+def compared(crossings: NDArray[Any], cycles: bool, marks: bool) -> NDArray[Any]:
     """Those that have a line."""
-    found: NDArray[Any] = crossings[~np.isin(crossings["kind"], NOT_COMPARED if cycles else (*NOT_COMPARED, Kind.IDLE))]
+    left_out = [*NOT_COMPARED, *(() if cycles else (Kind.IDLE,)), *(() if marks else (Kind.MARK,))]
+    found: NDArray[Any] = crossings[~np.isin(crossings["kind"], left_out)]
     return found
 
 

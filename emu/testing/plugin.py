@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from emu.monitor.invariants.checking import Invariants
     from emu.testing.bench import Bench
     from emu.testing.budgets import Cycles
     from emu.testing.guest import Guest
@@ -88,9 +89,32 @@ def assert_trace(request: pytest.FixtureRequest) -> Callable[..., None]:
     """Compares what happened with a golden file: `assert_trace("syscall-int", "call.trace.txt")`.
 
     Arguments: a path, whose first occurrence is compared, or None for the whole run; the file, relative to the test's;
-    the machine if the test has several; `cycles=True` to compare costs, too. pytest --trace-update writes the file.
+    the machine if the test has several; `cycles=True` to compare costs, too; `marks=True` for lines where execution
+    arrives at a place that a path begins or ends with. pytest --trace-update writes the file.
     """
     return _bench(request.node).assert_trace
+
+
+@pytest.fixture
+def invariants() -> Callable[[Guest], Invariants]:
+    """Checks our microkernel, and such as are made from it: `invariants(m).run(10_000)` lets it go on so many times and
+    looks each time whether everything in it fits together; `check()` looks now. See emu.monitor.invariants.
+
+    The test fails if something does not, and if the machine has another kernel.
+    """
+    from emu.monitor.inspect.threads import UnknownKernel
+    from emu.monitor.invariants.checking import Invariants
+
+    def checks(guest: Guest) -> Invariants:
+        __tracebackhide__ = True
+        wrong = ""
+        try:
+            return Invariants(guest.machine)
+        except UnknownKernel as error:
+            wrong = str(error)
+        pytest.fail(wrong, pytrace=False)
+
+    return checks
 
 
 @pytest.hookimpl(wrapper=True)

@@ -34,9 +34,12 @@ def running(machine: Machine) -> int:
 
 
 def register_bytes(machine: Machine, registers: list[Register], thread: Thread | None) -> list[bytes]:
-    """The registers of a thread in hexadecimal; of one that does not run, those that its stack keeps."""
+    """The registers of a thread in hexadecimal; of one that does not run, those that are kept."""
     runs = thread is None or thread.current
-    kept = {} if runs or thread is None else saved_registers(machine, thread) | {"cr3": thread.directory, "cpl": 0}
+    kept: dict[str, int] = {}
+    if thread and not thread.current:
+        kept = saved_registers(machine, thread)
+        kept |= {"cr3": thread.directory, "cpl": kept.get("cs", 0) & 3}
 
     def value(register: Register) -> bytes:
         if runs or register.shared:

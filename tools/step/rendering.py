@@ -46,8 +46,9 @@ def threads(found: Sequence[Thread], traces: Mapping[int, Sequence[Frame]]) -> s
     for each in found:
         frames = traces[each.key]
         at = next((frame.name for frame in (*(each for each in frames if each.how != "switch"), *frames)), "?")
-        wake = f" until tick {each.wake}" if each.state == "sleeping" else ""
-        lines.append(f"{'*' if each.current else ' '} {each.number:>3}  {each.name:<12} {each.state + wake:<10} "
+        state = f"{each.state} until tick {each.wake}" if each.wake else each.state
+        state += f", {each.rank}" if each.rank else ""
+        lines.append(f"{'*' if each.current else ' '} {each.number:>3}  {each.name:<12} {state:<10} "
                      f"CR3 {each.directory:#010x}  TCB {each.tcb:#010x}  {at}")
     return "\n".join(lines) or "no threads yet"
 

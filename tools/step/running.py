@@ -91,8 +91,8 @@ def _next(session: Session) -> Stop:
         behind = eip + (instruction.size if instruction else 0) & 0xFFFFFFFF
         if name == "call" or (name in SYSTEM_CALLS and machine.cpu.cpl == 3):
             return _come_back(session, behind, esp, key)
-        if name == "sysenter":                              # by the rule of guest/abi
-            return _come_back(session, registers.edx, registers.ecx, key)
+        if name == "sysenter":
+            return _come_back(session, *threads.sysenter_return(machine), key)
         interrupts = machine.cpu.state.interrupts
         stop = _step(session)
         if stop.breakpoints or stop.hits or machine.cpu.state.interrupts == interrupts:

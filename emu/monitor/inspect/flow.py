@@ -60,6 +60,7 @@ class Flow:
         self._space = space
         self._bits = bits
         self._decoded: dict[int, Instruction | None] = {}
+        self._calls: dict[int, list[Instruction]] = {}
         self._routines: dict[tuple[int, Slot, int], dict[int, set[State]]] = {}
 
     def at(self, entry: int, address: int, slot: Slot = Slot.CALL, depth: int = 0) -> set[State]:
@@ -85,12 +86,10 @@ class Flow:
 
     def call_before(self, address: int) -> list[Instruction]:
         """The calls that may have pushed this return address, likely ones first."""
-        found = []
-        for size in (5, 6, 7, 2, 3):
-            call = self.instruction(address - size & 0xFFFFFFFF)
-            if call is not None and call.name == "call" and call.size == size:
-                found.append(call)
-        return found
+        if address not in self._calls:
+            calls = ((self.instruction(address - size & 0xFFFFFFFF), size) for size in (5, 6, 7, 2, 3))
+            self._calls[address] = [call for call, size in calls if call and call.name == "call" and call.size == size]
+        return self._calls[address]
 
     def targets(self, instruction: Instruction) -> list[int]:
         """Where a call or jump may lead: one place, or those in a table; none if only the running program knows."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emu.cpu.x86 import CR0_PG, CR4_PGE, CR4_PSE, PDE_PS, PTE_A, PTE_D, PTE_G, PTE_P, PTE_U, PTE_W
 from emu.machine import Machine
@@ -161,9 +162,7 @@ def translations(machine: Machine) -> list[Translation]:
     """What the machine's TLB holds, by linear address: all that was translated since it was last emptied."""
     state = machine.cpu.state
     space = AddressSpace(machine)
-    if not space.paged or state.tlb_cr3 != space.cr3:
-        return []
-    words = np.ctypeslib.as_array((ctypes.c_int64 * (1 << 20)).from_address(state.tlb))
+    words = _tlb(machine)
     has_global = bool(machine.cpu.registers.cr4 & CR4_PGE)
     found = []
     for page in np.nonzero(words >> 32 == state.epoch)[0].tolist():
@@ -174,3 +173,22 @@ def translations(machine: Machine) -> list[Translation]:
         found.append(Translation(linear, physical, writable, user, bool(word & PTE_D), bool(word & PDE_PS),
                                  has_global and bool(word & PTE_G), stale))
     return found
+
+
+def held(machine: Machine, linear: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """What the machine's TLB holds of many pages, as page-table entries; 0 for those that it does not hold."""
+    words = _tlb(machine)
+    if not len(words):
+        return np.zeros(len(linear), np.uint32)
+    found = words[linear >> np.uint32(12)]
+    entries: NDArray[np.uint32] = np.where(found >> 32 == machine.cpu.state.epoch, found | PTE_P, 0).astype(np.uint32)
+    return entries
+
+
+def _tlb(machine: Machine) -> NDArray[np.int64]:
+    """The TLB's words, by page number; none if paging is off or CR3 has just been loaded."""
+    state, registers = machine.cpu.state, machine.cpu.registers
+    if not registers.cr0 & CR0_PG or state.tlb_cr3 != registers.cr3:
+        return np.zeros(0, np.int64)
+    words: NDArray[np.int64] = np.ctypeslib.as_array((ctypes.c_int64 * (1 << 20)).from_address(state.tlb))
+    return words

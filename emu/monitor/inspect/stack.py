@@ -5,6 +5,7 @@ routine at hand if it points behind a call, and that call leads to a routine whi
 just as much on the stack (`flow`). The same is asked of the handlers in the IDT: then what lies there is the trap
 frame, from which the trace goes on in the interrupted code, on the user's stack as well. What is found so is sure.
 Where the code gives no answer, the next word that could be a return address is taken for one, and marked as a guess.
+In a kernel with one stack for all threads, what lies behind its calls is the frame at the thread's ESP0.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 
 from emu.cpu.x86 import HAS_ERROR_CODE
 from emu.machine import Machine
+from emu.memory import PAGE
 from emu.monitor.inspect import threads
 from emu.monitor.inspect.code import Names, code_bits
 from emu.monitor.inspect.flow import Flow, Slot, State
@@ -22,13 +24,13 @@ from emu.monitor.inspect.plain import Plain
 from emu.monitor.inspect.registers import sysenter
 from emu.monitor.inspect.tables import Gate, gdt, idt, thread_key, vector_name
 from guest.abi.cpu import FRAME
-from guest.abi.kernel import SWITCH
 
 MOST_FRAMES = 200           # of a trace
 REACH = 1 << 14             # bytes of stack that are looked at if its end is not known
 LARGEST_STACK = 1 << 16     # bytes: ESP0 farther away is not the end of this stack
 USER_FRAME = 20             # bytes of a trap frame from an outer ring: EIP, CS, EFLAGS, ESP, SS
 VECTOR_BELOW = FRAME.offsets["eip"] - FRAME.offsets["vector"]       # our kernel's vector lies so far below EIP
+SYSENTER, INT, ENTRY_SIZE = b"\x0F\x34", b"\xCD", 2    # instructions that lead into the kernel, and their size
 RESERVED_FLAGS = 0xFFC08028         # always 0; bit 1 is always 1
 
 
@@ -95,8 +97,12 @@ class Tracer:
             saved = threads.saved_registers(machine, thread)
             if not saved:
                 return []
-            slot = thread.stack + SWITCH.offsets["eip"]
-            start = trace.returned(saved["eip"], slot, "switch", True, 0, saved["ebp"])
+            known = threads.kind(machine)
+            slot = thread.stack + (known.EIP_AT if known else 0)
+            if saved.get("cs", 0) & 3:
+                start = trace.suspended(saved, slot)
+            else:
+                start = trace.returned(saved["eip"], slot, "switch", True, 0, saved["ebp"])
         return list(trace.follow(start))
 
     def flow(self, cr3: int) -> Flow:
@@ -116,6 +122,8 @@ class _Trace:
         self._flow = tracer.flow(cr3)
         self._names = Names(self._machine, program)
         self._key = key
+        known = threads.kind(self._machine)
+        self._end = self._machine.address(known.STACK) if known and known.STACK else None    # of the one kernel stack
 
     def frame(self, address: int, how: str, slot: int | None, stack: int, cpl: int, sure: bool = True,
               vector: int | None = None, at: int | None = None) -> Frame:
@@ -136,6 +144,8 @@ class _Trace:
 
     def _unwind(self, place: _Place) -> _Place | None:
         """The next frame outwards as the code says, None if it says nothing."""
+        if self._end and place.frame.cpl == 0:
+            return next(iter((*self._calls(place), *self._at_the_end())), None)
         traps = self._traps(place) if place.frame.cpl == 0 else []
         calls = self._calls(place)
         found = min((*traps, *calls), key=lambda each: each.frame.slot or 0, default=None)
@@ -172,6 +182,11 @@ class _Trace:
         calls = self._flow.call_before(word)
         at = calls[0].address if calls else word
         return _Place(self.frame(word, how, slot, slot + 4, cpl, sure, at=at), at, ebp)
+
+    def suspended(self, saved: dict[str, int], slot: int) -> _Place:
+        """The place in a program where a thread goes on whose registers were saved."""
+        frame = self.frame(saved["eip"], "switch", slot, saved["esp"], saved["cs"] & 3)
+        return _Place(frame, frame.address, saved["ebp"])
 
     def _traps(self, place: _Place) -> list[_Place]:
         """The trap frame, if the code at hand belongs to a handler."""
@@ -211,17 +226,28 @@ class _Trace:
             how, vector = "start", None
         return _Place(self.frame(address, how, slot, stack, cpl, vector=vector), address, ebp)
 
+    def _at_the_end(self) -> list[_Place]:
+        """What a program was doing, by the frame that ends at ESP0; how it came into the kernel, by its instruction."""
+        slot = self._key - USER_FRAME
+        if not self._is_trap_frame(slot):
+            return []
+        address = self._space.word(slot) or 0
+        before = self._space.read(address - ENTRY_SIZE & 0xFFFFFFFF, ENTRY_SIZE)
+        if before == SYSENTER:
+            return [self._interrupted(slot, "sysenter", None, None)]
+        vector = before[1] if before[:1] == INT else self._space.word(slot - VECTOR_BELOW)
+        return [self._interrupted(slot, "trap", vector, None)]
+
     def _sysenter(self, place: _Place) -> _Place | None:
-        """The caller of SYSENTER: in the frame that our kernel builds at the end of its stack, before that in ECX, EDX.
-        """
+        """The caller of SYSENTER: in the frame that our kernel builds at the end of its stack, first in registers."""
         if not self._tracer._sysenter:
             return None
         registers = self._machine.cpu.registers
         for state in self._flow.at(self._tracer._sysenter, place.at, Slot.REGISTERS):
             begun = state.slot == Slot.REGISTERS or (state.depth is not None and state.depth < USER_FRAME)
             if begun and place.frame.how == "here":
-                frame = self.frame(registers.edx, "sysenter", None, registers.ecx, 3)
-                return _Place(frame, registers.edx, registers.ebp)
+                address, stack = threads.sysenter_return(self._machine)
+                return _Place(self.frame(address, "sysenter", None, stack, 3), address, registers.ebp)
             if state.slot == Slot.TOP and state.depth is not None:
                 slot = place.frame.stack + state.depth - USER_FRAME
                 if slot + USER_FRAME == self._key and self._is_trap_frame(slot):
@@ -251,8 +277,12 @@ class _Trace:
 
     def _words(self, frame: Frame) -> list[tuple[int, int]]:
         """(linear address, word) from the stack pointer to the end of the stack."""
-        ends = not frame.cpl and 0 <= self._key - frame.stack <= LARGEST_STACK
-        size = self._key - frame.stack if ends else REACH
+        if self._end and not frame.cpl:
+            left = self._end - frame.stack
+            size = left if 0 <= left <= PAGE else 0         # it may be in the frame at ESP0 still, or again
+        else:
+            ends = not frame.cpl and 0 <= self._key - frame.stack <= LARGEST_STACK
+            size = self._key - frame.stack if ends else REACH
         data = self._space.read(frame.stack, size)
         return [(frame.stack + at, int.from_bytes(data[at:at + 4], "little")) for at in range(0, len(data) - 3, 4)]
 

@@ -296,6 +296,26 @@ def test_what_cannot_be_compared_says_why(lines: str, words: str, run: Run) -> N
     result.stdout.fnmatch_lines([f"E*{words}"])
 
 
+def test_the_invariants_of_the_microkernel_hold_or_the_test_fails(run: Run) -> None:
+    result = run("""
+def test_held(machine, invariants):
+    checks = invariants(machine("micro-hello"))
+    checks.run(60)
+    assert checks.checks > 30
+def test_broken(machine, invariants):
+    m = machine("micro-hello")
+    checks = invariants(m)
+    checks.run(30, every=30)
+    m.ram.write(m.address("nil_ktcb") - 0xC0000000, bytes([255] * 16))
+    checks.check()
+def test_another_kernel(machine, invariants):
+    invariants(machine("preempt"))
+""")
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(["*BrokenInvariant: at *", "*nil_ktcb is not empty*",
+                                 "preempt: the invariants are those of the microkernel*"])
+
+
 def test_a_budget_without_a_machine_fails(run: Run) -> None:
     result = run("@pytest.mark.budget('x', 1)\ndef test_it():\n    pass\n")
     result.assert_outcomes(failed=1)
@@ -347,6 +367,20 @@ def test_goldens_are_made_compared_and_differ_in_context(run: Run, pytester: pyt
         "E   *eax ????????  ebx *", "E   *eip *eflags *",
         "E*if that is right: pytest --trace-update",
         "E   *- 3>0   more", "E   *+ (the run ends here)"])
+
+
+def test_a_golden_may_show_where_execution_arrives_at_the_places_of_paths(run: Run, pytester: pytest.Pytester) -> None:
+    lines = """
+def test_marks(machine, assert_trace):
+    paths = {"write": {"from": "sys_write", "to": "console_write"}}
+    machine("hello", paths=paths).run()
+    assert_trace("syscall-sysenter", "marks.txt", marks=True)
+    assert_trace("syscall-sysenter", "none.txt")
+"""
+    run(lines, "--trace-update").assert_outcomes(passed=1)
+    shown = [line.split("  ")[-1] for line in (pytester.path / "marks.txt").read_text().splitlines()]
+    assert shown[3:5] == ["mark: sys_write", "mark: console_write"]
+    assert "mark: " not in (pytester.path / "none.txt").read_text()
 
 
 def test_a_golden_without_cycles_holds_on_every_processor_on_which_the_same_happens(run: Run) -> None:
