@@ -227,7 +227,7 @@ control_move:
     stc
     ret
 
-; control_pager: a thread gets its pager, if one is given. One that had none waits for the message that starts it.
+; control_pager: a thread gets its pager, if one is given. One that has not begun waits for the message that starts it.
 ;   in    EAX = KTCB, EBP
 control_pager:
     mov edx, [ebp + KTCB_ESI]
@@ -236,7 +236,10 @@ control_pager:
     mov ecx, [eax + KTCB_UTCB]
     mov [ecx + UTCB_PAGER], edx
     cmp dword ptr [eax + KTCB_STATE], IS_DEAD
+    je .Lbegins
+    cmp dword ptr [eax + KTCB_KIND], KIND_START
     jne .Lreturn
+.Lbegins:
     mov dword ptr [eax + KTCB_STATE], IS_RECEIVING
     mov dword ptr [eax + KTCB_KIND], KIND_START
     mov [eax + KTCB_KWAIT], edx

@@ -132,6 +132,8 @@ exregs_state:
     or eax, FLAGS_USER
     mov [edi + KTCB_EFLAGS], eax
 .Lreturn:
+    test esi, EXREG_IP | EXREG_FLAGS
+    jnz exregs_long_way         ; the fast path may leave by SYSEXIT: to KIP_RETURN, and with any flags
     ret
 
 ; exregs_halt: the thread stops: now, if it could run, else when it could.
@@ -141,20 +143,24 @@ exregs_halt:
     cmp edi, ebp
     je .Lreturn                 ; `resume` stops the caller itself
     cmp dword ptr [edi + KTCB_STATE], IS_RUNNING
-    je .Lruns
+    jne exregs_long_way
+    cmp dword ptr [edi + KTCB_RESUME], resume_user
+    jne .Lreturn                ; amid an IPC, whose partner is not to suffer
+    mov eax, edi
+    call sched_stop
+    mov dword ptr [edi + KTCB_STATE], IS_HALTED
+.Lreturn:
+    ret
+
+; exregs_long_way: what the thread waits for, if it does, comes off the fast path, which does not look at everything.
+;   in    EDI
+exregs_long_way:
     cmp dword ptr [edi + KTCB_STATE], IS_RECEIVING
     jne .Lreturn
     mov eax, [edi + KTCB_WAIT]
     or [edi + KTCB_KWAIT], eax  ; one of the two is 0
     mov dword ptr [edi + KTCB_WAIT], 0
 .Lreturn:
-    ret
-.Lruns:
-    cmp dword ptr [edi + KTCB_RESUME], resume_user
-    jne .Lreturn                ; amid an IPC, whose partner is not to suffer
-    mov eax, edi
-    call sched_stop
-    mov dword ptr [edi + KTCB_STATE], IS_HALTED
     ret
 
 ; exregs_go: the thread goes on, if it has been stopped.

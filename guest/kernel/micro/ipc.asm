@@ -297,6 +297,8 @@ ipc_sender_goes_on:
 .Lone:
     call thread_find
     jc .Lbegin
+    cmp eax, ebx
+    je .Lbegin
     cmp dword ptr [eax + KTCB_STATE], IS_SENDING
     jne .Lwait
     cmp [eax + KTCB_PARTNER], ebx

@@ -70,6 +70,9 @@ sched_scheduler:
 ; sched_lose: of two that can run, one does not get the processor. It tells its scheduler, which may set that one going and
 ; so make two again: then the winner of before goes first, unless the scheduler is above it, too; and the other one loses.
 ; So the chain ends at the lowest scheduler that both have, or at one that is busy (Stoess, 3.3.2).
+;
+; A scheduler amid a string to or from the loser would be busy for ever: the loser, which copies it, waits for a reply
+; that comes only behind it. So if the other one of a transfer is above the loser, it goes on with it in its place.
 ;   in    EAX = KTCB of the loser, EDX = KTCB of the winner, ECX = PREEMPTED_ reason
 ;   out   EAX = KTCB of the one who gets the processor
 .global sched_lose
@@ -86,6 +89,9 @@ sched_lose:
     jne .Lloses
     xchg ebx, esi
 .Lloses:
+    cmp dword ptr [ebx + KTCB_TRANSFER], PART_NONE
+    jne .Ltransfer
+.Lalone:
     cmp dword ptr [ebx + KTCB_HALTED], 0
     jne .Lhalted
 .Lasks:
@@ -105,12 +111,25 @@ sched_lose:
     jz .Lreturn                         ; it is busy: the message waits, and one thread can run
 
     ; The scheduler can run, and so can the winner. Does the one stand above the other?
+.Lscheduler:
     mov ebx, eax
     mov edx, esi
     call sched_is_above
     jne .Lmessage
     xchg ebx, esi
     jmp .Lmessage
+
+    ; Amid a transfer: who goes on with it?
+.Ltransfer:
+    mov eax, [ebx + KTCB_PEER]
+    mov edx, ebx
+    call sched_is_above
+    jne .Lalone
+    mov dword ptr [ebx + KTCB_STATE], IS_TRANSFER
+    mov dword ptr [ebx + KTCB_RESUME], resume_user
+    mov dword ptr [eax + KTCB_STATE], IS_RUNNING
+    mov dword ptr [eax + KTCB_RESUME], transfer_continue
+    jmp .Lscheduler
 
     ; It has been stopped: now it stops, or amid an IPC behind that.
 .Lhalted:

@@ -272,8 +272,13 @@ transfer_fault:
     push eax
     mov edx, [eax + KTCB_UTCB]
     mov edx, [edx + UTCB_PAGER]
+    mov ecx, [eax + KTCB_PEER]
+    cmp edx, [ecx + KTCB_ID]            ; the other one waits itself, for this
+    stc
+    je .Lasked
     mov ecx, KIND_PAGE_FAULT
     call message_send
+.Lasked:
     pop edx
     jnc ipc_give
 

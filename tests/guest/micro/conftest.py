@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,23 +90,38 @@ def micro(micro_image: Callable[..., Image]) -> Callable[..., MicroRun]:
 
 
 @pytest.fixture(scope="session")
-def stages(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Stage]:
-    """Machines whose threads are puppets. Each kind is booted once, and put back to that moment for every test."""
-    booted: dict[tuple[object, ...], tuple[Machine, Snapshot]] = {}
+def booted(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Machine, Snapshot]]:
+    """Machines whose threads are puppets, and the moment at which the root task begins. Each kind is booted once."""
+    machines: dict[tuple[object, ...], tuple[Machine, Snapshot]] = {}
 
-    def stage(variant: str, *, cpu: str | None = None, memory: int = 16 << 20, ticks: int = SELDOM, **kernel: int) -> Stage:
-        """`ticks` a second; `kernel` are other parameters of it."""
-        key = (variant, cpu, memory, ticks, *sorted(kernel.items()))
-        if key not in booted:
+    def boot(variant: str, cpu: str | None, memory: int, kernel: dict[str, int]) -> tuple[Machine, Snapshot]:
+        key = (variant, cpu, memory, *sorted(kernel.items()))
+        if key not in machines:
             manifest = tmp_path_factory.mktemp("stage") / f"{variant}.toml"
-            write_manifest(manifest, variant, PROGRAMS / f"{PROGRAM}.asm", {"TICK_HZ": ticks, **kernel})
+            write_manifest(manifest, variant, PROGRAMS / f"{PROGRAM}.asm", kernel)
             machine = Machine.boot(build(manifest), cpu=cpu, memory=memory)
-            booted[key] = machine, Stage.boot(machine, variant == "uls")
-        machine, snapshot = booted[key]
-        machine.restore(snapshot)
-        return Stage(machine, variant == "uls")
+            machines[key] = machine, Stage.boot(machine, variant == "uls")
+        return machines[key]
 
-    return stage
+    return boot
+
+
+@pytest.fixture
+def stages(booted: Callable[..., tuple[Machine, Snapshot]]) -> Iterator[Callable[..., Stage]]:
+    """Makes stages. Behind the test, the kernel of each must be in order."""
+    made: list[Stage] = []
+
+    def stage(variant: str, *, cpu: str | None = None, memory: int = 16 << 20, ticks: int = SELDOM, **kernel: int
+              ) -> Stage:
+        """`ticks` a second; `kernel` are other parameters of it."""
+        machine, snapshot = booted(variant, cpu, memory, {"TICK_HZ": ticks, **kernel})
+        machine.restore(snapshot)
+        made.append(Stage(machine, variant == "uls"))
+        return made[-1]
+
+    yield stage
+    for one in made:
+        one.invariants.check()
 
 
 @pytest.fixture
