@@ -138,17 +138,25 @@ budget_charge:
 budget_return:
     ret
 
-; budget_used_up: has a thread used up its loan, or one above that?
+; budget_used_up: has a thread used up its loan, or one above that? Of several, the one that is above the others counts.
 ;   in    EAX = KTCB
 ;   out   CF set: no; else EAX = KTCB of the loan's borrower, ECX = KTCB of its lender
 budget_used_up:
+    xor edx, edx                ; the borrower, or 0
+.Lloan:
     mov ecx, [eax + KTCB_DONOR]
-    cmp ecx, 1
-    jb .Lreturn
+    jecxz .Lfound
     cmp dword ptr [eax + KTCB_BUDGET], 0
-    je .Lreturn                 ; CF is clear
+    jne .Lnext
+    mov edx, eax
+.Lnext:
     mov eax, ecx
-    jmp budget_used_up
+    jmp .Lloan
+.Lfound:
+    cmp edx, 1
+    jb .Lreturn
+    mov eax, edx
+    mov ecx, [eax + KTCB_DONOR]
 .Lreturn:
     ret
 
@@ -157,8 +165,10 @@ budget_used_up:
 ;   out   EDX; its KTCB_REASON and KTCB_PREEMPTER
 .global budget_scheduler
 budget_scheduler:
+    push edx
     mov eax, ebx
     call budget_used_up
+    pop edx
     jc .Lreturn
     mov dword ptr [ebx + KTCB_REASON], PREEMPTED_BUDGET
     mov eax, [ecx + KTCB_ID]
