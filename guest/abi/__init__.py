@@ -1,13 +1,13 @@
 """The one definition of every constant and structure that kernel, user programs and host share.
 
 It is rendered three ways: `constants()` for the assembler, `Layout.decode` for the host, and the reference pages
-docs/guest-abi.md (`python -m guest.abi`) and docs/microkernel-abi.md (`python -m guest.abi micro`). It imports nothing
-but the standard library.
+docs/guest-abi.md (`python -m guest.abi`), docs/microkernel-abi.md (`python -m guest.abi micro`) and
+docs/activations-abi.md (`python -m guest.abi activations`). It imports nothing but the standard library.
 """
 
 from __future__ import annotations
 
-from guest.abi import boot, cpu, hardware, kernel, memory, micro, root
+from guest.abi import activations, boot, cpu, hardware, kernel, memory, micro, root, threads
 from guest.abi.layout import Layout
 from guest.abi.words import Word
 
@@ -29,7 +29,14 @@ MICRO_WORDS: tuple[type[Word], ...] = (              # the microkernel's own
     micro.Kind, micro.Part, micro.MicroState,
     root.Request, root.RootThread, root.ProgramMemory, root.Line, root.Timed, root.Priority,
 )
-WORDS = BASIC_WORDS + MICRO_WORDS
+ACTIVATIONS_WORDS: tuple[type[Word], ...] = (        # the numbers of `activations`, beside the first kernel's
+    activations.ActCall, activations.ActCallCount, activations.ActError, activations.ActInput, activations.ThreadNumber,
+    activations.ThreadStore, activations.Receiver, activations.ReceiverStatus,
+    activations.Signal, activations.SaFlag, activations.SaLimit, activations.SaControl, activations.UpcallKind,
+    activations.StateEvent, activations.ActState, activations.Work, activations.ActSize,
+    threads.UserThreadSize, threads.UserPriority, threads.UserDeadline, threads.PosixError, threads.PosixValue,
+)
+WORDS = BASIC_WORDS + MICRO_WORDS + ACTIVATIONS_WORDS
 
 BASIC_LAYOUTS: tuple[Layout, ...] = (
     cpu.FRAME, kernel.SWITCH, kernel.TCB, cpu.GATE, cpu.TSS,
@@ -39,7 +46,13 @@ MICRO_LAYOUTS: tuple[Layout, ...] = (
     micro.UTCB, micro.KIP, micro.STATE, micro.KTCB, micro.L4S, micro.ULS,
     root.LOCAL, root.CLIENT, root.PROGRAM, root.LEASE, root.TIMED,
 )
-LAYOUTS = BASIC_LAYOUTS + MICRO_LAYOUTS
+ACTIVATIONS_LAYOUTS: tuple[Layout, ...] = (
+    activations.REGS, activations.SIGNAL, activations.SA_INIT, activations.SA_VP, activations.SA_STACK,
+    activations.UPCALL, activations.SA_STATE,
+    activations.NUMBER, activations.LINK, activations.ACT, activations.PROCESS, activations.VP, activations.PIPE,
+    threads.QUEUE, threads.MUTEX, threads.SEMAPHORE, threads.ATTRIBUTES, threads.UT, threads.RESUME,
+)
+LAYOUTS = BASIC_LAYOUTS + MICRO_LAYOUTS + ACTIVATIONS_LAYOUTS
 
 PARAMETERS = (*memory.Parameter.__members__, *micro.MicroParameter.__members__)   # what an image's manifest may set
 

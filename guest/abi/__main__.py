@@ -1,12 +1,14 @@
-"""`python -m guest.abi` prints docs/guest-abi.md, `python -m guest.abi micro` docs/microkernel-abi.md."""
+"""`python -m guest.abi` prints docs/guest-abi.md; with `micro`, docs/microkernel-abi.md, with `activations`,
+docs/activations-abi.md.
+"""
 
 import sys
 
-from guest.abi.reference import micro_reference, reference
+from guest.abi.reference import activations_reference, micro_reference, reference
 
-PAGES = {(): reference, ("micro",): micro_reference}
+PAGES = {(): reference, ("micro",): micro_reference, ("activations",): activations_reference}
 
 page = PAGES.get(tuple(sys.argv[1:]))
 if page is None:
-    sys.exit("usage: python -m guest.abi [micro]")
+    sys.exit("usage: python -m guest.abi [micro|activations]")
 print(page(), end="")

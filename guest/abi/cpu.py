@@ -95,6 +95,7 @@ class Feature(Word):
     CPUID_INTEL = 0x756E_6547, "Genu, the beginning of GenuineIntel"
 
     CPUID_PSE = 1 << 3, "4 MiB pages"
+    CPUID_TSC = 1 << 4, "RDTSC"
     CPUID_SEP = 1 << 11, "SYSENTER and SYSEXIT"
 
 

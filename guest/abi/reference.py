@@ -1,10 +1,11 @@
-"""The reference pages of the ABI, rendered from its definitions: the first kernel's, and the microkernel's."""
+"""The reference pages of the ABI, rendered from its definitions: a page for each kind of kernel."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from guest.abi import BASIC_LAYOUTS, BASIC_WORDS, MICRO_LAYOUTS, MICRO_WORDS
+from guest.abi import ACTIVATIONS_LAYOUTS, ACTIVATIONS_WORDS, BASIC_LAYOUTS, BASIC_WORDS, MICRO_LAYOUTS, MICRO_WORDS
+from guest.abi.activations import ActCall
 from guest.abi.cpu import FRAME
 from guest.abi.kernel import Syscall
 from guest.abi.layout import Layout
@@ -223,7 +224,114 @@ base = 0x40000000
 sources = ["mine.asm"]
 ```
 
-`guest/lib/micro` has these calls as routines; `docs/microkernel-extensions.md` says what the kernel does beyond all this.
+`guest/lib/micro` has these calls as routines; [beyond the paper](microkernel-extensions.md) is what else there is.
+"""
+
+
+ACTIVATIONS_INTRODUCTION = """\
+# The ABI of `activations`
+
+Rendered from `guest/abi` by `python -m guest.abi activations > docs/activations-abi.md`; do not edit. Names are the
+assembler's constants, available in every source file without an include.
+
+The kernel `activations` is a small Unix: processes of several threads that wait for each other, for pipes, for input
+and for ticks; signals; and upcalls, by which a library schedules threads of its own (V. Danjean, R. Namyst,
+Controlling Kernel Scheduling from User Space, 2003), beside the scheduler activations of T. Anderson et al., 1991,
+from which they come. It grows out of the first kernel: all that [the guest ABI](guest-abi.md) says holds here, too,
+and every program for the first kernel runs unchanged. Numbers of the processor, the machine and the boot loader are
+on that page.
+
+## Processes and threads
+
+A process is a module's ELF file in an address space of its own. It begins with one thread, as the guest ABI says; the
+program's number is `SYS_PROCESS`, the thread's `SYS_SELF`. `SYS_THREAD_CREATE` makes another: it starts at an entry,
+on a stack that the caller gives, with an argument in EAX and zero in all other registers. Threads of all processes
+take turns, round robin, a tick at a time.
+
+`SYS_THREAD_EXIT` ends a thread; it is remembered until another joins it. The number of a thread that was joined is not
+used again soon: the same index comes back with another generation. `SYS_EXIT`, a fault of any thread, and the end of
+the last thread end the process, whatever its other threads wait for.
+
+`SYS_MEMORY` gives a process new pages of zeros. It begins behind the highest segment, with a page between that stays
+unmapped. There is no way to give them back.
+
+## Waiting
+
+Calls that wait: `SYS_SLEEP`, `SYS_READ`, `SYS_WRITE_PIPE`, `SYS_THREAD_JOIN`. Who has waited longest goes first. A read
+waits until there is anything at all and takes what there is, up to the length; a write waits until there is room for
+anything and puts in what fits: so either may return less than was asked. A read or write wakes one thread that can make
+use of it.
+
+The console's input is a pipe into which the UART writes. Every process may read it; a byte goes to one of them. What
+comes while it is full is lost; so is, beyond the UART's own FIFO, what comes before the first program has asked for it.
+
+## Signals
+
+A signal is sent to a thread (`SYS_SIGNAL_SEND`), or to a process (`SIGALRM` by `SYS_SIGNAL_TIMER`, `SIGIO` by
+`SYS_SIGNAL_INPUT`). One to a process goes to the running thread if it is of that process, else to one that can run,
+else to one that waits, but never to one that masks it; if all mask it, it stays pending. A signal without a handler
+is dropped. Pending is a bit: a signal that is sent twice before it is handled is handled once.
+
+Where a thread would go back to its program, it enters the handler instead, with a `SIGNAL` on its stack:
+
+```
+    previous ESP ->  ....................
+                     SIGNAL_REGS          all registers of what was interrupted
+                     SIGNAL_MASKED        what was masked
+                     SIGNAL_NUMBER        the signal
+             ESP ->  SIGNAL_RETURN        the trampoline
+```
+
+The signal is masked while its handler runs. The handler ends with RET, and the trampoline is no more than
+
+```asm
+    mov eax, SYS_SIGNAL_RETURN
+    int VECTOR_SYSCALL
+```
+
+in place, because the kernel finds the frame by ESP. Everything goes on as the frame says: registers, flags, segments,
+and what is masked. Of several signals at once, the one with the highest number is handled first. A handler begins
+with the general registers of what it interrupts, `FLAGS_USER`, and user segments in DS and ES. Handlers nest, as long
+as the stack lasts: a frame for which there is no stack ends the process like a page fault there.
+
+A call that waits ends with `ERR_INTERRUPTED` when a signal is handled, and has done nothing: it may be made again.
+That holds also if the signal came before the wait began. A call that has something to return does return it; the
+handler runs between its return and the next instruction.
+
+## Upcalls
+
+`SYS_SA_INIT` makes the calling thread the first activation of a virtual processor (VP); it is the process's own
+business from then on which of its threads runs there. The kernel tells it, by upcalls, what it must know for that, and
+no more: that the kernel runs other processes meanwhile is not reported.
+
+| event | what happens |
+|---|---|
+| the activation blocks | an unblocked one goes on in the VP (`UPCALL_RESTARTED`), else a new one (`UPCALL_NEW`) |
+| a blocked one could go on | it stays in the kernel, and the one that runs is told (`UPCALL_UNBLOCK`) |
+| the library resumes it | `SYS_SA_CONTROL`, `SA_RESTART_UNBLOCKED`: the caller ends, the other returns |
+
+An upcall is a jump to an entry, on the stack of the current activation, below what it interrupts; nothing is saved,
+and nothing is in the kernel afterwards. What the entry finds at ESP is an `UPCALL`, the ids, and directly below the
+previous stack pointer the previous EIP:
+
+```
+    previous ESP ->  ....................
+                     previous EIP         <- UPCALL_ESP points here
+                     ids, UPCALL_COUNT of them
+             ESP ->  UPCALL
+```
+
+So a trampoline that has put back the registers it used ends with `mov esp, [esp + UPCALL_ESP]` and RET, and needs no
+system call. Flags are the program's to keep, too. In front of an upcall the kernel sets the VP's lock (`SA_VP_LOCK`)
+to 1; while it is set no upcall comes, so the library clears it at the end of a handler, and sets it around what a
+handler must not see half done. What came meanwhile is told later: the kernel sets `SA_VP_PENDING`, and the next
+return from the kernel, such as from `SA_DELIVER`, brings the upcall. An activation that blocks while the lock is set
+counts as running, and goes on when its wait is over as if nothing had been.
+
+With `SA_ORIGINAL` every event begins a fresh activation on a fresh stack, with the state of the activations it stopped
+(`SA_STATE`), which are gone then; `SYS_SA_RESTORE` goes on with such a state.
+
+`guest/lib/threads` is a thread library on all this.
 """
 
 
@@ -238,6 +346,11 @@ def micro_reference() -> str:
     return _page([MICRO_INTRODUCTION], MICRO_WORDS, MICRO_LAYOUTS)
 
 
+def activations_reference() -> str:
+    """The page of `activations`, as Markdown."""
+    return _page([ACTIVATIONS_INTRODUCTION], ACTIVATIONS_WORDS, ACTIVATIONS_LAYOUTS)
+
+
 def _page(parts: list[str], words: Sequence[type[Word]], layouts: Sequence[Layout]) -> str:
     numbers = ["## Numbers", *map(_words, words)]
     structures = ["## Structures", "Offsets are in bytes; everything is little endian.", "", *map(_layout, layouts)]
@@ -250,7 +363,7 @@ def _words(words: type[Word]) -> str:
 
 
 def _number(word: Word) -> str:
-    return str(int(word)) if -10 < word < 10 or isinstance(word, Syscall | MicroCall) else f"{int(word):#x}"
+    return str(int(word)) if -10 < word < 10 or isinstance(word, Syscall | MicroCall | ActCall) else f"{int(word):#x}"
 
 
 def _layout(layout: Layout) -> str:

@@ -64,44 +64,7 @@ program_start:
     call console_char
     jmp .Lreturn
 
-; program_stack: maps a program's stack, with the module's string at the top.
-;   in    EAX = module, EDX = page directory
-;   out   CF set: out of memory
-program_stack:
-    push ebx
-    push esi
-    push edi
-    mov esi, [eax + MODULE_STRING]
-    add esi, KERNEL_BASE
-    mov ebx, edx
-    mov edi, USER_STACK_BASE
-.Lpage:
-    mov eax, ebx
-    mov edx, edi
-    mov ecx, PTE_U | PTE_W
-    call space_map
-    jc .Lreturn
-    add edi, PAGE_SIZE
-    cmp edi, USER_STACK_TOP
-    jb .Lpage
-
-    ; EAX is the frame of the topmost page. The string goes to its end, whose last byte stays zero.
-    lea edi, [eax + PAGE_SIZE - (USER_STACK_TOP - USER_ARGUMENTS)]
-    mov ecx, USER_STACK_TOP - USER_ARGUMENTS - 1
-.Lcharacter:
-    lodsb
-    stosb
-    test al, al
-    jz .Lcopied
-    dec ecx
-    jnz .Lcharacter
-.Lcopied:
-    clc
-.Lreturn:
-    pop edi
-    pop esi
-    pop ebx
-    ret
+.include "program_stack.inc"
 
 ; program_exit: the running program ends by its own will.
 ;   in    EAX = exit code; if it is not 0, the console says so

@@ -1,4 +1,4 @@
-; System calls: the INT 80h entry, the dispatch table, and the calls that are too small for a file of their own.
+; System calls: the INT 80h entry and the dispatch table; calls that are too small for a file of their own are in calls.inc.
 ;
 ; Owns the meaning of EAX in a system call. SYSENTER comes in by sysenter.asm and meets INT 80h in syscall_dispatch.
 ;
@@ -38,61 +38,18 @@ syscall_dispatch:
     mov eax, ERR_CALL
     ret
 
-; Interrupts are on while the console is waited for, so that no tick is lost. A tick cannot preempt the kernel, so lines
-; stay whole; instead it leaves a note that sched_point reads.
-sys_write:
-    mov edi, esi
-    cmp edi, WRITE_MAX
-    jbe .Lcheck
-    mov edi, WRITE_MAX
-.Lcheck:
-    mov eax, ebx
-    mov edx, edi
-    call space_check
-    jc .Lbad
-; -- checked: from here on nothing can fail --
-    mov eax, ebx
-    mov edx, edi
-    sti
-    call console_write
-    cli
-    call sched_point
-    mov eax, edi
-    ret
-.Lbad:
-    mov eax, ERR_ADDRESS
-    ret
-
-sys_yield:
-    call sched_yield
-    xor eax, eax
-    ret
-
-sys_exit:
-    mov eax, ebx
-    jmp program_exit
-
-sys_time:
-    mov edx, [clock_high]
-    mov [ebp + FRAME_EBX], edx
-    mov eax, [clock_low]
-    ret
-
-sys_self:
-    CURRENT eax
-    mov eax, [eax + TCB_NUMBER]
-    ret
+.include "calls.inc"
 
 .rodata
 
 .align 4
 syscall_table:
-    CALL SYS_WRITE, sys_write   ; here
-    CALL SYS_YIELD, sys_yield   ; here
-    CALL SYS_EXIT,  sys_exit    ; here
-    CALL SYS_TIME,  sys_time    ; here
+    CALL SYS_WRITE, sys_write   ; calls.inc
+    CALL SYS_YIELD, sys_yield   ; calls.inc
+    CALL SYS_EXIT,  sys_exit    ; calls.inc
+    CALL SYS_TIME,  sys_time    ; calls.inc
     CALL SYS_SLEEP, sys_sleep   ; sleep.asm
-    CALL SYS_SELF,  sys_self    ; here
+    CALL SYS_SELF,  sys_self    ; calls.inc
 syscall_table_end:
 
 .assert syscall_table_end - syscall_table == SYSCALL_COUNT * 4, "syscall_table needs a line for every number"

@@ -93,6 +93,10 @@ sys_self:
 
 .data
 
+; syscall: the way into the kernel, a routine's address: for those who put the registers in place themselves.
+;   in    EAX = number, EBX, ESI, EDI = arguments
+;   out   EAX = result; ECX, EDX destroyed
+.global syscall
 .align 4
-syscall:                        ; the way into the kernel
+syscall:
     .long syscall_by_int

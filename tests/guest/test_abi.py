@@ -19,12 +19,13 @@ from guest.abi.cpu import FRAME, GATE, TSS, Vector
 from guest.abi.kernel import TCB, Syscall, ThreadState
 from guest.abi.layout import Field, Layout, group, u8, u16, u32
 from guest.abi.memory import PICTURE, Memory
-from guest.abi.reference import micro_reference, reference
+from guest.abi.reference import activations_reference, micro_reference, reference
 from guest.abi.words import Word
 
 GUEST = Path(guest.__path__[0])
 SOURCES = sorted([*GUEST.rglob("*.asm"), *GUEST.rglob("*.inc")])
-PAGES = (("guest-abi.md", reference, ""), ("microkernel-abi.md", micro_reference, "micro"))
+PAGES = (("guest-abi.md", reference, ""), ("microkernel-abi.md", micro_reference, "micro"),
+         ("activations-abi.md", activations_reference, "activations"))
 
 
 def code(path: Path) -> list[tuple[str, str]]:
@@ -161,4 +162,4 @@ def test_a_page_is_what_the_command_prints(name: str, render: Callable[[], str],
 def test_the_command_knows_no_other_page() -> None:
     printed = subprocess.run([sys.executable, "-m", "guest.abi", "macro"], capture_output=True, text=True,
                              cwd=GUEST.parent)
-    assert printed.returncode == 1 and printed.stderr == "usage: python -m guest.abi [micro]\n"
+    assert printed.returncode == 1 and printed.stderr == "usage: python -m guest.abi [micro|activations]\n"

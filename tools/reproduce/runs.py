@@ -6,8 +6,9 @@ the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from loader.boot import load as load_image
 from loader.image import Image, Module
 
 LONGEST = 100_000_000_000   # cycles after which a run that should end by itself is given up
+MEMORY = 16 << 20           # bytes of a machine that needs no more
 
 
 class RunError(Exception):
@@ -36,9 +38,10 @@ class RunError(Exception):
 class Run:
     """A run that came to its end, and what the paths through it cost."""
 
-    image: Image
+    boot: Callable[[], Machine]         # the machine once more, about to make the same run
     profile: Profile
     paths: dict[str, PathCosts]
+    crossings: NDArray[Any]             # all of them, with the marks of paths and places
     arrivals: dict[str, NDArray[np.int64]]      # the clock whenever it came to one of the places asked for
     title: str                          # for messages: image, arguments and processor
 
@@ -54,12 +57,26 @@ class Run:
         """An occurrence of a path, instruction by instruction; from a second run."""
         begin, end = (Place(int(occurrence[f"{name}_instructions"]), int(occurrence[name]))
                       for name in ("begin", "end"))
-        return ledger(Machine.boot(self.image, cpu=self.profile), begin, end)
+        return ledger(self.boot(), begin, end)
+
+    def behind(self, occurrences: NDArray[Any]) -> NDArray[np.int64]:
+        """Cycles of the instruction behind each of these occurrences of a path that ends at a place; from a second
+        run.
+        """
+        machine, found = self.boot(), []
+        for at in occurrences["end_instructions"].tolist():
+            machine.run(max_instructions=at - machine.cpu.state.instructions)
+            before = machine.clock.now
+            machine.step()
+            found.append(machine.clock.now - before)
+        return np.array(found, np.int64)
 
 
-def run(name: str, cpu: str | Profile, arguments: str | None = None, places: Sequence[str] = ()) -> Run:
+def run(name: str, cpu: str | Profile, arguments: str | None = None, places: Sequence[str] = (), *,
+        sent: Sequence[int] = (), memory: int = MEMORY) -> Run:
     """Boot an image of ours, its first program with other `arguments` if any are given, and run it to its end, which
-    must be an exit with 0. Arrivals at `places` in the code are noted besides its paths.
+    must be an exit with 0. Arrivals at `places` in the code are noted besides its paths. `sent` are cycles at which the
+    far end of COM1 sends a byte.
 
     Raises RunError if it ends otherwise, ImageError, ProfileError and PathError.
     """
@@ -68,9 +85,11 @@ def run(name: str, cpu: str | Profile, arguments: str | None = None, places: Seq
         image.modules[0] = with_arguments(image.modules[0], arguments)
     profile = cpu if isinstance(cpu, Profile) else load_profile(cpu)
     title = f"{image.modules[0].string if image.modules else name} in {name} on {profile.name}"
-    machine, names, paths = Machine.boot(image, cpu=profile), Names.of(image), list(load(image.path_files).values())
+    names, paths = Names.of(image), list(load(image.path_files).values())
     points = {place: point(place) for place in places}
     addresses = [each.resolve(names)[0] for each in points.values()]
+    boot = partial(_boot, image, profile, sent, memory)
+    machine = boot()
     with Monitor(machine, marks=[*marks(paths, names), *addresses]) as monitor, Roster(machine) as roster:
         result = machine.run(max_cycles=LONGEST)
     if result.reason != Reason.EXIT or result.exit_code:
@@ -80,7 +99,25 @@ def run(name: str, cpu: str | Profile, arguments: str | None = None, places: Seq
     crossings = monitor.crossings
     found = {each.path.name: each for each in costs(paths, crossings, names, roster.spaces)}
     arrivals = {place: crossings["cycle"][each.among(crossings, names)] for place, each in points.items()}
-    return Run(image, profile, found, arrivals, title)
+    return Run(boot, profile, found, crossings, arrivals, title)
+
+
+def _boot(image: Image, profile: Profile, sent: Sequence[int], memory: int) -> Machine:
+    machine = Machine.boot(image, cpu=profile, memory=memory)
+    if sent:
+        waiting = iter(sent)
+
+        def send() -> None:
+            machine.uart.receive(b".")
+            schedule()
+
+        def schedule() -> None:
+            if (cycle := next(waiting, None)) is not None:
+                event.schedule(cycle)
+
+        event = machine.clock.event("far end", send)
+        schedule()
+    return machine
 
 
 def with_arguments(program: Module, arguments: str) -> Module:

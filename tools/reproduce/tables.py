@@ -5,10 +5,24 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from tools.reproduce import stoess_fig6, stoess_fig7
+from tools.reproduce import (
+    activations_extensions,
+    activations_reactivity,
+    activations_table1,
+    activations_table2,
+    activations_table3,
+    activations_worst,
+    stoess_extensions,
+    stoess_fig6,
+    stoess_fig7,
+)
 from tools.reproduce.table import Table
 
-TABLES: tuple[Table, ...] = (stoess_fig6.TABLE, stoess_fig7.TABLE)
+TABLES: tuple[Table, ...] = (
+    stoess_fig6.TABLE, stoess_fig7.TABLE, stoess_extensions.TABLE,
+    activations_table1.TABLE, activations_table2.TABLE, activations_table3.TABLE, activations_reactivity.TABLE,
+    activations_worst.TABLE, activations_extensions.TABLE,
+)
 
 
 def names() -> list[str]:

@@ -1,0 +1,138 @@
+; Waiting: one mechanism for whatever a thread waits for.
+;
+; Owns rings, and how a thread leaves the processor to stand in one. Whoever has something to wait for has the head of a
+; ring; a thread stands in it with its ACT_LINK. The heads are others': pipe.asm, sleep.asm, threads.asm.
+;
+;     head.next -> thread's ACT_LINK.next -> ... -> head       the first has waited longest
+;     head.prev -> the last's ACT_LINK       ... -> head       an empty ring is a head that links to itself
+;
+; An activation that waits is its program's business, too: activation_blocks says who runs in its place, and
+; activation_wakes whether it goes on when its wait is over.
+
+.include "activations.inc"
+
+.text
+
+; ring_init: makes an empty ring.
+;   in    EAX = head
+;   out   all registers kept
+.global ring_init
+ring_init:
+    mov [eax + LINK_NEXT], eax
+    mov [eax + LINK_PREV], eax
+    ret
+
+; ring_append: puts a link at the end of a ring.
+;   in    EAX = head, or a link of the ring before which to put it; EDX = link
+;   out   EAX, EDX kept
+.global ring_append
+ring_append:
+    mov ecx, [eax + LINK_PREV]
+    mov [edx + LINK_NEXT], eax
+    mov [edx + LINK_PREV], ecx
+    mov [ecx + LINK_NEXT], edx
+    mov [eax + LINK_PREV], edx
+    ret
+
+; ring_remove: takes a link out of its ring.
+;   in    EAX = link
+;   out   EAX kept
+.global ring_remove
+ring_remove:
+    mov edx, [eax + LINK_NEXT]
+    mov ecx, [eax + LINK_PREV]
+    mov [edx + LINK_PREV], ecx
+    mov [ecx + LINK_NEXT], edx
+    ret
+
+; wait_block: the running thread waits.
+;   in    EAX = head of the ring at whose end it stands, or a link in it before which it stands
+;   out   when it goes on: CF clear: somebody called wait_wake
+;         CF set: not so; EAX = ERR_INTERRUPTED: a signal is to be handled, or ERR_MEMORY: it never began to wait
+.global wait_block
+wait_block:
+    CURRENT edx
+    test dword ptr [edx + ACT_WORK], WORK_SIGNAL | WORK_END
+    jnz .Linterrupted
+    cmp dword ptr [edx + ACT_VP], 0
+    je wait_plain
+    push eax
+    mov eax, edx
+    call activation_blocks      ; EAX = who runs instead, or 0
+    pop edx
+    jc .Lreturn
+    xchg eax, edx               ; EAX = head, EDX = who
+    jmp wait_instead
+.Linterrupted:
+    mov eax, ERR_INTERRUPTED
+    stc
+.Lreturn:
+    ret
+
+; wait_plain: the same, without a word to its program if it is an activation.
+;   in    EAX = as above
+;   out   as above
+.global wait_plain
+wait_plain:
+    xor edx, edx
+
+; wait_instead: likewise, and says who gets the processor.
+;   in    EAX = as above; EDX = TCB, in no queue, or 0: the scheduler chooses
+;   out   as above
+.global wait_instead
+wait_instead:
+    push ebx
+    mov ebx, edx
+    CURRENT edx
+    mov dword ptr [edx + TCB_STATE], THREAD_WAITING
+    add edx, ACT_LINK
+    call ring_append
+    mov eax, ebx
+    test eax, eax
+    jnz .Lswitch
+    call sched_pick
+.Lswitch:
+    call switch_to
+    CURRENT edx
+    mov eax, [edx + ACT_RESULT]
+    cmp eax, 1                  ; CF: it is 0
+    cmc
+    pop ebx
+    ret
+
+; wait_wake: the first thread of a ring goes on.
+;   in    EAX = head
+;   out   CF set: nobody waits there
+.global wait_wake
+wait_wake:
+    mov edx, [eax + LINK_NEXT]
+    cmp edx, eax
+    je .Lnobody
+    mov eax, edx
+    call ring_remove
+    and eax, ~(TCB_AREA - 1)    ; the TCB around the link
+    mov dword ptr [eax + ACT_RESULT], 0
+    call wait_over
+    clc
+    ret
+.Lnobody:
+    stc
+    ret
+
+; wait_interrupt: a thread that waits goes on, without what it has waited for.
+;   in    EAX = TCB, THREAD_WAITING
+.global wait_interrupt
+wait_interrupt:
+    add eax, ACT_LINK
+    call ring_remove
+    sub eax, ACT_LINK
+    mov dword ptr [eax + ACT_RESULT], ERR_INTERRUPTED
+
+; wait_over: its wait is over. If its process ends it goes on in any case, to its own end.
+;   in    EAX = TCB, in no ring any more
+wait_over:
+    cmp dword ptr [eax + ACT_VP], 0
+    je sched_ready
+    test dword ptr [eax + ACT_WORK], WORK_END
+    jnz sched_ready
+    jmp activation_wakes
