@@ -64,6 +64,16 @@ def test_a_program_leaves_what_its_row_says_and_the_witness_goes_on(case: Case, 
     assert done.result.exit_code == case.exit_code, done.console
 
 
+def test_thousands_of_threads_wait_and_end_with_their_process(act_image: ImageMaker, act: Boot) -> None:
+    assert act(act_image(["many"], parameters={"COUNT": 3000})).lines == ["made", "all of them wait"]
+
+
+@pytest.mark.long
+def test_100_000_threads_fit_into_512_mib(act_image: ImageMaker) -> None:
+    machine = Machine.boot(act_image(["many"], parameters={"COUNT": 100_000}), memory=512 << 20)
+    assert finish(machine, max_cycles=10_000_000_000).lines == ["made", "all of them wait"]
+
+
 def test_a_call_that_takes_long_loses_no_tick_and_then_lets_others_run(act_image: ImageMaker) -> None:
     machine = Machine.boot(act_image(["big_heap", "exit_code"], kernel=f"parameters = {{ TICK_HZ = {FAST} }}"))
     begin = machine.run(until="timer_init").cycles

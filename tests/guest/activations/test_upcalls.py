@@ -659,3 +659,78 @@ def test_a_process_that_a_fault_ends_takes_its_activations_with_it() -> None:
     stage.set_registers(eip=0)
     stage.run()
     stage.end(128 + 14)
+
+
+# Those that have to wait again: another thread has taken what they were woken for
+
+def robbed(stage: Stage) -> tuple[int, int]:
+    """An activation that was told to have unblocked, and has nothing to go on with; the pipe that it reads."""
+    pipe = stage.call(ActCall.SYS_PIPE)
+    blocked = stage.block(pipe=pipe)
+    stage.write(pipe)
+    assert stage.handle().ids == (blocked,)
+    assert stage.read(pipe) == "returned"
+    return blocked, pipe
+
+
+@pytest.mark.parametrize("lock", [0, 1])
+def test_one_that_waits_again_when_it_is_restarted_is_told_to_have_blocked_whatever_the_lock(lock: int) -> None:
+    stage = Stage.of()
+    blocked, pipe = robbed(stage)
+    gone = stage.current
+    stage.set_vp(lock=lock)
+    stage.restart(blocked)
+    upcall = stage.upcall()
+    assert (upcall.kind, upcall.blocked) == (UpcallKind.UPCALL_NEW, blocked)
+    assert gone not in stage.threads() and stage.lock == 1
+    stage.handle()
+    stage.write(pipe)
+    assert stage.handle().ids == (blocked,)            # and told again
+    assert stage.restart(blocked) == 1
+    stage.end()
+
+
+def test_one_that_waits_again_when_the_kernel_tries_it_never_ran_for_the_program() -> None:
+    stage = Stage.of()
+    blocked, pipe = robbed(stage)
+    current = stage.current
+    assert stage.read() == "block_entry"
+    upcall = stage.upcall()
+    assert (upcall.kind, upcall.blocked, upcall.ids) == (UpcallKind.UPCALL_NEW, current, ())
+    stage.handle()
+    assert stage.state(blocked) == ActState.THREAD_WAITING
+    stage.write(pipe)
+    assert stage.place == "returned"                   # the program thinks that it is unblocked all the time
+    assert stage.vp().told == [blocked]
+    assert stage.restart(blocked) == 1
+    stage.end()
+
+
+def test_one_that_the_kernel_has_tried_can_be_restarted_though_it_waits() -> None:
+    stage = Stage.of()
+    blocked, pipe = robbed(stage)
+    stage.read()
+    stage.handle()
+    gone = stage.current
+    assert stage.restart(blocked) != ActError.ERR_ACTIVATION
+    upcall = stage.upcall()                            # as if it had run for a moment
+    assert (upcall.kind, upcall.blocked) == (UpcallKind.UPCALL_NEW, blocked)
+    assert gone not in stage.threads()
+    stage.handle()
+    assert stage.restart(blocked) == ActError.ERR_ACTIVATION      # now the program knows
+    stage.write(pipe)
+    assert stage.handle().ids == (blocked,)
+    stage.end()
+
+
+def test_without_memory_one_that_has_to_wait_again_fails_and_is_told_for_whom_it_goes_on() -> None:
+    stage = Stage.of(memory=2 << 20)
+    blocked, _ = robbed(stage)
+    while stage.call(ActCall.SYS_MEMORY, 1) != ActError.ERR_MEMORY:
+        pass
+    current = stage.current
+    assert stage.read() == "block_entry"
+    upcall = stage.upcall()
+    assert (upcall.kind, upcall.current, upcall.blocked) == (UpcallKind.UPCALL_RESTARTED, blocked, current)
+    assert stage.registers["eax"] == ActError.ERR_MEMORY & 0xFFFF_FFFF
+    stage.end()

@@ -60,8 +60,7 @@ class Accounts:
 
     def check(self) -> None:
         """The law."""
-        threads = self.threads()
-        assert sum(map(sum, threads.values())) + self.gone == self.elapsed
+        assert sum(map(sum, self.threads().values())) + self.gone == self.elapsed
 
 
 class Ledger:

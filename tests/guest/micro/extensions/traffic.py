@@ -14,7 +14,7 @@ from tests.guest.micro.puppets import ANY, NIL, ZERO, Failed, Puppet, Stage
 LINE = 5                    # an interrupt line of the root scheduler's, besides the timer's
 TIMER = 0
 LINES = [line << ThreadId.ID_SHIFT | 1 for line in (TIMER, LINE)]
-UNMAPPED = 0x1000           # an address where nothing is
+NOWHERE = 0x3000_0000       # an address where nothing is
 LEAST, MOST = 4, 7           # threads besides the root scheduler
 LONGEST = 3000              # instructions that somebody works
 
@@ -87,7 +87,7 @@ class Traffic:
                 Exreg.EXREG_SET_HALT | Exreg.EXREG_HALT, Exreg.EXREG_SET_HALT, Exreg.EXREG_SET_HALT,
                 Exreg.EXREG_CANCEL_SEND | Exreg.EXREG_CANCEL_RECEIVE]) | (Exreg.EXREG_GRANT if grant else 0))
         elif what == 30:
-            puppet.reads(UNMAPPED)
+            puppet.reads(NOWHERE)
         else:
             self._control(puppet)
 
