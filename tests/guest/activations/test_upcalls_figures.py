@@ -12,7 +12,8 @@ import pytest
 
 
 @pytest.mark.parametrize("figure", ["figure1", "figure2_signal", "figure2_upcall", "figure3"])
-def test_a_figure_happens_as_it_is_drawn(figure: str, machine: Callable[..., Any], assert_trace: Callable[..., None]) -> None:
+def test_a_figure_happens_as_it_is_drawn(figure: str, machine: Callable[..., Any],
+                                         assert_trace: Callable[..., None]) -> None:
     guest = machine(f"figures/{figure}.toml", until=f"{figure}:_start")
     guest.run()
     assert guest.exit_code == 0, guest.console

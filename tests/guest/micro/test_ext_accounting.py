@@ -211,10 +211,12 @@ def storm(folder: Path, variant: str, cpu: str, seed: int) -> Machine:
 def test_the_law_holds_at_every_switch(variant: str, cpu: str, tmp_path: Path) -> None:
     machine = storm(tmp_path, variant, cpu, 1)
     accounts, places = Accounts(machine), Ledger(machine).places
+    moment = accounts.last
     for switch in range(SWITCHES):
         machine.run(until=places)
         assert switch == 0 or accounts.last == moment
         accounts.check()
+        moment = machine.cpu.state.cycles
     assert accounts.gone
 
 
