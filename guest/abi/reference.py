@@ -131,7 +131,7 @@ starts with `KIP_` bits in EAX, its UTCB's address in EDI, and zero in the other
 | ECX | timeouts: send << `TIMEOUT_SEND_SHIFT` \\| receive | destroyed |
 | ESI | tag, MR0 | tag of what came; `TAG_ERROR` if it failed, then `UTCB_ERROR` says why |
 | EBX, EDI | MR1, MR2 | MR1, MR2 |
-| EBP | | destroyed by SYSENTER, kept by the two others |
+| EBP | | kept by `call KIP_CODE`, else destroyed |
 
 `call KIP_CODE` is the way to make one: the routine there does what the processor does best. `int VECTOR_IPC` works on
 every processor. MR3 and up stand in the UTCB, from `UTCB_MR3` on. What the manual calls call is an IPC to and from

@@ -1,8 +1,8 @@
 ; ExchangeRegisters: a thread looks at another one of its space, changes it, stops it, sets it going, ends its IPC.
 ;
 ; Owns KTCB_HALTED. A thread that is to stop while it waits for something goes on waiting, and stops when it would get the
-; processor (`resume`). A stopped one that receives must not be set going by the fast path, which does not
-; look: so it waits in KTCB_KWAIT.
+; processor (`resume`). A stopped one that receives must not be set going by the fast path, which does not look; nor one
+; whose EIP or flags have been set, which SYSEXIT would not bring. So these wait in KTCB_KWAIT.
 
 .include "micro.inc"
 

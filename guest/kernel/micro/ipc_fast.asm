@@ -96,13 +96,16 @@ ipc_int:
     mov cr3, ecx
 .Lspace:
 
-    ; Who came by SYSENTER may leave by SYSEXIT, which keeps the flags. STI takes effect behind it: no interrupt finds the
-    ; frame half taken down.
+    ; Who came by SYSENTER may leave by SYSEXIT. That keeps the flags, so not with a DF that a caller by INT has left.
+    ; STI takes effect behind SYSEXIT: no interrupt finds the frame half taken down.
     cmp dword ptr [ebp + KTCB_EIP], KIP_RETURN
     je .Lsysexit
+.Liret:
     lea esp, [ebp + KTCB_EIP]
     iretd
 .Lsysexit:
+    MINE test, EFLAGS, FLAGS_DF
+    jnz .Liret
     mov ecx, [ebp + KTCB_ESP]
     mov edx, KIP_RETURN
     sti

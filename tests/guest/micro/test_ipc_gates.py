@@ -20,17 +20,13 @@ ARITHMETIC = 0x8D5
 HARMLESS = NT | ID | AC | ARITHMETIC            # of what SYSEXIT leaves as it was: other threads may find these
 PROGRAMS = ("ipc_registers", "ipc_segments", "ipc_flags")
 
-LEAKS = pytest.mark.xfail(strict=True, reason="DF of a caller by INT reaches a partner that goes on by SYSEXIT")
-
 
 @pytest.mark.parametrize("count", [0, 2, 3, 63])
 @pytest.mark.parametrize("flags", [0, DF, NT | AC | ID | ARITHMETIC])
 @pytest.mark.parametrize("there", ["int", "stub"])
 @pytest.mark.parametrize("waits", ["int", "stub"])
-def test_a_partner_does_not_find_the_senders_flags(stage: Stage, waits: str, there: str, flags: int, count: int,
-                                                   request: pytest.FixtureRequest) -> None:
-    if (waits, there, flags) == ("stub", "int", DF) and count <= 2:
-        request.applymarker(LEAKS)
+def test_a_partner_does_not_find_the_senders_flags(stage: Stage, waits: str, there: str, flags: int, count: int
+                                                   ) -> None:
     server, client = stage.thread(), stage.thread(space=True)
     stage.let(server).receive(ANY, gate=waits)
     words = tuple(range(count))
