@@ -21,9 +21,9 @@ sys_sleep:
     mov ecx, [edx + TCB_NEXT]
     test ecx, ecx
     jz .Lhere
-    mov esi, [ecx + TCB_WAKE]
-    sub esi, ebx
-    jg .Lhere                           ; by the sign of the difference, because ticks wrap around
+    mov esi, ebx
+    sub esi, [ecx + TCB_WAKE]
+    js .Lhere                           ; by the sign of the difference, because ticks wrap around
     mov edx, ecx
     jmp .Llook
 .Lhere:
@@ -39,9 +39,9 @@ sleep_tick:
     mov eax, [sleepers]
     test eax, eax
     jz .Lreturn
-    mov edx, [eax + TCB_WAKE]
-    sub edx, [clock_ticks]
-    jg .Lreturn
+    mov edx, [clock_ticks]
+    sub edx, [eax + TCB_WAKE]
+    js .Lreturn
     mov edx, [eax + TCB_NEXT]
     mov [sleepers], edx
     call sched_ready

@@ -102,7 +102,7 @@ def test_a_program_leaves_what_its_row_says_and_the_witness_goes_on(case: Case, 
 
 
 def test_every_program_file_is_in_a_test() -> None:
-    rest = {"witness", "time", "turns", "naps", "hog", "chatter", "large"}       # those below
+    rest = {"witness", "time", "turns", "naps", "hog", "chatter", "large", "long_nap"}       # those below
     assert {path.stem for path in PROGRAMS.glob("*.asm")} == {case.program for case in CASES} | rest
 
 
@@ -127,6 +127,12 @@ def test_sleepers_wake_in_the_order_of_their_ticks_while_the_processor_halts(ima
     assert done.lines == ["3", "2", "1"]
     tick = done.machine.clock.frequency // Parameter.TICK_HZ
     assert done.result.idle_cycles > 5 * tick             # the longest sleep is six
+
+
+def test_the_longest_sleep_does_not_end_at_once(image: ImageMaker) -> None:
+    machine = Machine.boot(image(["long_nap", "witness"]))
+    machine.run(max_cycles=5_000_000)
+    assert WITNESS in machine.console.decode() and "went on" not in machine.console.decode()
 
 
 @pytest.mark.parametrize("selfish", ["hog", "chatter"])
