@@ -90,7 +90,7 @@ class Preemption(Word):
     PREEMPTED_INTERRUPT = 0, "an interrupt woke another thread"
     PREEMPTED_CHOICE = 1, "it lost the choice in an IPC or an ExchangeRegisters, or a higher one took precedence"
     PREEMPTED_SWITCH = 2, "it called ThreadSwitch"
-    PREEMPTED_BUDGET = 3, "a loan that it ran on is used up; STATE_ERROR is the lender"
+    PREEMPTED_BUDGET = 3, "the budget that it ran on is used up; STATE_ERROR is the lender, or whose gift it was"
     PREEMPTED_CEILING = 4, "it is less urgent than its scheduler asks for; STATE_ERROR wanted it to run"
     PREEMPTED_QUANTUM = 5, "its total quantum is used up: the only one in `l4`, when its turn to run comes"
 
@@ -299,7 +299,7 @@ UTCB = Layout(
     u32("handle", "the program's own word"),
     u32("backlog", "threads that wait to send to this one, if KIP_BACKLOG"),
     u32("token", "what EXREG_TOKEN is compared with"),
-    u32("budget", "if KIP_BUDGET: cycles that a call lends at most, 0 for no limit; so do replies to PREEMPTED_BUDGET"),
+    u32("budget", "if KIP_BUDGET: cycles that a call lends, or a reply to a preemption gives, 0 for no limit"),
     u32("ceiling", "of a scheduler, if KIP_CEILING: none of its threads gets the processor by IPC if less urgent"),
     gap("reserved", 28, "0"),
     u32("mr0", "message registers: MR0, the tag, travels in ESI,"),
@@ -369,12 +369,10 @@ KTCB = Layout(
     u32("used_high", "upper half"),
     u32("donated_low", "likewise cycles that it has used on the grant of another thread, which waits for it"),
     u32("donated_high", "upper half"),
-    u32("borrower", "if KIP_BUDGET: KTCB of the one that it has called and lends its time, or 0"),
-    u32("budget", "of the loan that it runs on: cycles that are left, or -1 for no limit"),
+    u32("borrower", "if KIP_BUDGET: KTCB of the one that it has called and lends the processor, or 0"),
     u32("backlog", "if KIP_BACKLOG: threads that wait to send to it"),
-    u32("urgency", "if KIP_CEILING: as its scheduler said last"),
     group("the scheduling policy's own: an L4S or a ULS"),
-    gap("policy", 48, "see there"),
+    gap("policy", 56, "see there"),
     group("the frame: PUSHAD's, the stub's, the processor's; KTCB_TOP is behind it"),
     u32("edi", "MR2 of an IPC"),
     u32("esi", "MR0"),
@@ -401,7 +399,8 @@ KTCB = Layout(
     u32("senders", "the first of the ring of threads that wait to send to it, or 0"),
     u32("scratch", "ECX, while the fast path has not made up its mind"),
     u32("donor", "if KIP_BUDGET: KTCB of the caller on whose loan it runs, or 0"),
-    gap("unused", 8, "to 256 bytes"),
+    u32("budget", "cycles left of that loan or its scheduler's gift: 0 for no limit, 1 if they are used up"),
+    u32("urgency", "if KIP_CEILING: as its scheduler said last"),
 )
 
 L4S = Layout(

@@ -1,81 +1,144 @@
 ; Budgets, if EXTENSIONS has KIP_BUDGET: a donation that ends.
 ;
-; A thread that calls another one lends it the processor for as long as it likes (Stoess, section 5: time isolation is
-; open). With UTCB_BUDGET it lends so many cycles at most. Whoever runs on a loan and calls lends in turn, with a
-; limit of its own or without one. Each cycle is charged to all loans of the chain, so that none lasts longer than
-; those above it:
+; A thread gives the processor away for as long as the other one likes (Stoess, section 5: time isolation is open). Here
+; it can set a limit. A caller lends UTCB_BUDGET cycles at most; a scheduler gives as many with its reply to a
+; preemption. Whoever has a limit and calls lends in turn, with a limit of its own or without one. Each cycle is charged
+; to all that such a chain was given, so none of it lasts longer than what is above it:
 ;
-;     A --call, 1000--> B --call--> C          C runs for 700 cycles, and both loans are less by that
+;     A --call, 1000--> B --call--> C          C runs for 700 cycles
 ;     A.borrower = B    B.borrower = C
 ;                       B.donor = A            C.donor = B
-;                       B.budget = 300         C.budget = -1, no limit
+;                       B.budget = 300         C.budget = 0, no limit
 ;
-; Links are there in pairs. A loan ends when its lender gets the processor again: by the reply, or because its call
-; has failed. It ends, too, when its borrower receives from anybody: it works for somebody else then. Preemption does
-; not end it.
+; Who gives the processor to another one and does not wait for an answer of that one hands on what is left, the loan
+; with it: so no way of giving it away makes it more. A loan ends when its lender has the processor again: by the reply,
+; or because its call has failed. And who has waited for anybody begins anew with what comes: it works for that one
+; from then on. To be preempted changes nothing. Nobody's limit binds those who schedule it.
 ;
-; A loan that is used up shows at the next interrupt, which is a tick away at most: its borrower is preempted, and the
-; lender's scheduler hears of it instead of its own. The reply lends anew. A stranger neither sees nor changes the
-; borrower's registers; and if the lender goes away before the reply, the borrower asks its own scheduler after all.
+; That a budget is used up shows at the next interrupt, which is a tick away at most. Who runs then is preempted, and
+; instead of its own scheduler that of the lender hears of it; if it was a scheduler's gift, that scheduler. The reply
+; gives anew. A stranger neither sees nor changes the registers of the one who was preempted; and if the lender goes
+; away before the reply, that one asks its own scheduler after all.
 
 .include "micro.inc"
 
 .if EXTENSIONS & KIP_BUDGET
 
+; LIMITED register, thread: does a budget bind it, or one above it? ZF clear: yes.
+.macro LIMITED register, thread
+    mov \register, [\thread + KTCB_DONOR]
+    or \register, [\thread + KTCB_BUDGET]
+.endm
+
 .text
 
-; budget_message: a thread has a program's message. It may be on a loan from now on, or not any more.
+; budget_message: a thread has a program's message.
 ;   in    ESI = KTCB of the sender, EDI = KTCB of the receiver, EBP is one of them
 .global budget_message
 budget_message:
-    mov eax, edi
-    call budget_begin
-    ; Only a call lends, for in any other case the caller does not wait for the other one.
     cmp esi, ebp
-    jne .Lreturn
-    mov eax, [esi + KTCB_EAX]
-    cmp eax, [esi + KTCB_EDX]
-    jne .Lreturn
-    cmp word ptr [esi + KTCB_ECX], TIMEOUT_NEVER
-    jne .Lreturn
-    ; Not to the lender, whom this answers, nor to one who goes on with a loan of its own. And not to one of the
-    ; caller's schedulers: nobody stops those above.
-    cmp [esi + KTCB_DONOR], edi
-    je .Lreturn
-    cmp dword ptr [edi + KTCB_DONOR], 0
-    jne .Lreturn
+    jne budget_return
+    mov [budget_receiver], edi
     mov eax, edi
-    mov edx, esi
-    call sched_is_above
-    je .Lreturn
-    mov ecx, [esi + KTCB_UTCB]
-    mov ecx, [ecx + UTCB_BUDGET]
-    test ecx, ecx
-    jnz .Llends
-    cmp dword ptr [esi + KTCB_DONOR], 0
-    je .Lreturn
-    or ecx, -1
-.Llends:
-    mov [esi + KTCB_BORROWER], edi
-    mov [edi + KTCB_DONOR], esi
-    mov [edi + KTCB_BUDGET], ecx
-.Lreturn:
-    ret
 
-; budget_begin: a thread has received something. If it was from anybody, it does not work for its lender any more.
+; budget_begin: a thread has received something. If it has waited, and for anybody, it begins anew.
 ;   in    EAX = its KTCB, EBP
 .global budget_begin
 budget_begin:
+    cmp eax, ebp
+    je budget_return                    ; it has the processor all the time
     cmp dword ptr [eax + KTCB_EDX], ANY_THREAD
-    jne .Lreturn
-    cmp dword ptr [eax + KTCB_DONOR], 0
-    je .Lreturn
+    jne budget_return
+    xor ecx, ecx
+    mov [eax + KTCB_BUDGET], ecx
+    xchg ecx, [eax + KTCB_DONOR]
+    jecxz budget_return
+    mov dword ptr [ecx + KTCB_BORROWER], 0
+budget_return:
+    ret
+
+; budget_give: the current thread waits, and another one goes on in its place.
+;   in    EBP, EAX = KTCB of the other
+;   out   EAX kept
+;
+; If it waits for an answer of that one, it lends; else it hands on. To whose message of the kernel it has replied, that
+; one goes on with what it has.
+.global budget_give
+budget_give:
+    xor ecx, ecx
+    cmp dword ptr [ebp + KTCB_KIND], KIND_USER
+    jne budget_lend                     ; a fault is a call of its pager or handler
+    cmp dword ptr [ebp + KTCB_TRANSFER], PART_NONE
+    jne budget_lend                     ; likewise, be it the other one's page
+    cmp [budget_receiver], eax
+    jne budget_return
+    mov edx, [ebp + KTCB_EDX]
+    cmp [ebp + KTCB_EAX], edx
+    jne budget_hand_on
+    mov ecx, [ebp + KTCB_UTCB]
+    mov ecx, [ecx + UTCB_BUDGET]
+
+; budget_lend: the current thread waits for another one.
+;   in    EBP, EAX = KTCB of the other, ECX = limit, or 0
+;   out   EAX kept
+budget_lend:
+    LIMITED edx, ebp
+    or edx, ecx
+    jz budget_return
+    call budget_takes
+    jne budget_return
+    push ecx
     push eax
     call budget_now
     pop eax
+    call budget_over
+    pop ecx
+    mov [ebp + KTCB_BORROWER], eax
+    mov [eax + KTCB_DONOR], ebp
+    mov [eax + KTCB_BUDGET], ecx
+    ret
+
+; budget_hand_on: the current thread does not wait for another one, to whom it gives the processor.
+;   in    EBP, EAX = KTCB of the other
+;   out   EAX kept
+budget_hand_on:
+    LIMITED edx, ebp
+    jz budget_return
+    call budget_takes
+    jne budget_return
+    mov [budget_heir], eax              ; when the current thread has paid (budget_switch)
+    ret
+
+; budget_takes: does what the current thread has been given go to another one? Not to the lender, who is answered; nor
+; to one who has something of its own; nor to a scheduler of the current thread.
+;   in    EBP, EAX = KTCB of the other
+;   out   ZF set: yes; EAX, ECX kept
+budget_takes:
+    cmp [ebp + KTCB_DONOR], eax
+    je .Lno
+    LIMITED edx, eax
+    jnz .Lreturn
+    push ecx
+    mov edx, ebp
+    call sched_is_above
+    pop ecx
+    je .Lno
+    cmp eax, eax
+.Lreturn:
+    ret
+.Lno:
+    test esp, esp                       ; ZF clear
+    ret
+
+; budget_over: a thread does not wait for the one to whom it lends any more.
+;   in    EAX = its KTCB
+;   out   EAX kept
+budget_over:
     xor ecx, ecx
-    xchg ecx, [eax + KTCB_DONOR]
-    mov dword ptr [ecx + KTCB_BORROWER], 0
+    xchg ecx, [eax + KTCB_BORROWER]
+    jecxz .Lreturn
+    mov dword ptr [ecx + KTCB_DONOR], 0
+    mov dword ptr [ecx + KTCB_BUDGET], 0
 .Lreturn:
     ret
 
@@ -85,33 +148,41 @@ budget_begin:
 .global budget_switch
 budget_switch:
     push eax
-    cmp dword ptr [ebp + KTCB_DONOR], 0
-    je .Lbegins
+    LIMITED ecx, ebp
+    jz .Lbegins
     call budget_charge
+    xor eax, eax
+    xchg eax, [budget_heir]
+    test eax, eax
+    jz .Llender
+    call budget_over
+    xor ecx, ecx
+    xchg ecx, [ebp + KTCB_BUDGET]
+    mov [eax + KTCB_BUDGET], ecx
+    xor ecx, ecx
+    xchg ecx, [ebp + KTCB_DONOR]
+    mov [eax + KTCB_DONOR], ecx
+    jecxz .Llender
+    mov [ecx + KTCB_BORROWER], eax
     jmp .Llender
 .Lbegins:
-    cmp dword ptr [eax + KTCB_DONOR], 0
-    je .Llender
+    LIMITED ecx, eax
+    jz .Llender
     rdtsc
     mov [budget_since], eax
     mov [budget_since_high], edx
 .Llender:
     pop eax
-    xor ecx, ecx
-    xchg ecx, [eax + KTCB_BORROWER]
-    jecxz .Lreturn
-    mov dword ptr [ecx + KTCB_DONOR], 0
-.Lreturn:
-    ret
+    jmp budget_over
 
-; budget_now: the current thread's loan is charged up to now, if it is on one.
+; budget_now: what the current thread was given is charged up to now.
 ;   in    EBP
 .global budget_now
 budget_now:
-    cmp dword ptr [ebp + KTCB_DONOR], 0
-    je budget_return
+    LIMITED ecx, ebp
+    jz budget_return
 
-; budget_charge: likewise, where it is known to be.
+; budget_charge: likewise, where it is known to have a limit.
 ;   in    EBP
 budget_charge:
     rdtsc
@@ -122,60 +193,60 @@ budget_charge:
     sbb edx, [budget_since_high]
     mov [budget_since_high], ecx
     jz .Lcycles
-    mov eax, -2                 ; more than any loan
+    or eax, -1                          ; more than any budget
 .Lcycles:
     mov ecx, ebp
 .Lloan:
-    cmp dword ptr [ecx + KTCB_BUDGET], -1
+    cmp dword ptr [ecx + KTCB_BUDGET], 0
     je .Lnext
     sub [ecx + KTCB_BUDGET], eax
-    jae .Lnext
-    mov dword ptr [ecx + KTCB_BUDGET], 0
+    ja .Lnext
+    mov dword ptr [ecx + KTCB_BUDGET], 1
 .Lnext:
     mov ecx, [ecx + KTCB_DONOR]
-    cmp dword ptr [ecx + KTCB_DONOR], 0
-    jne .Lloan
-budget_return:
+    test ecx, ecx
+    jnz .Lloan
     ret
 
-; budget_used_up: has a thread used up its loan, or one above that? Of several, the one that is above the others counts.
+; budget_used_up: has a thread used up its budget, or one above that? Of several, the one above the others counts.
 ;   in    EAX = KTCB
-;   out   CF set: no; else EAX = KTCB of the loan's borrower, ECX = KTCB of its lender
+;   out   CF set: no; else EAX = KTCB of the one who was given it, ECX = KTCB of its lender, or 0; EDX kept
 budget_used_up:
-    xor edx, edx                ; the borrower, or 0
+    push edx
+    xor edx, edx                        ; who it is, so far
 .Lloan:
-    mov ecx, [eax + KTCB_DONOR]
-    jecxz .Lfound
-    cmp dword ptr [eax + KTCB_BUDGET], 0
+    cmp dword ptr [eax + KTCB_BUDGET], 1
     jne .Lnext
     mov edx, eax
 .Lnext:
-    mov eax, ecx
-    jmp .Lloan
-.Lfound:
-    cmp edx, 1
-    jb .Lreturn
+    mov eax, [eax + KTCB_DONOR]
+    test eax, eax
+    jnz .Lloan
     mov eax, edx
+    pop edx
+    cmp eax, 1
+    jb .Lreturn
     mov ecx, [eax + KTCB_DONOR]
 .Lreturn:
     ret
 
-; budget_scheduler: who hears of a preemption? If a loan is used up, the lender's scheduler.
+; budget_scheduler: who hears of a preemption? If a budget is used up, the scheduler of the lender, or who gave it.
 ;   in    EBX = KTCB of the one who is preempted, EDX = KTCB of its scheduler, or 0
 ;   out   EDX; its KTCB_REASON and KTCB_PREEMPTER
 .global budget_scheduler
 budget_scheduler:
-    push edx
     mov eax, ebx
     call budget_used_up
-    pop edx
     jc .Lreturn
+    jecxz .Lgift
+    mov eax, ecx
+.Lgift:
     mov dword ptr [ebx + KTCB_REASON], PREEMPTED_BUDGET
-    mov eax, [ecx + KTCB_ID]
-    mov [ebx + KTCB_PREEMPTER], eax
-    mov ecx, [ecx + KTCB_SCHEDULER]
+    mov ecx, [eax + KTCB_ID]
+    mov [ebx + KTCB_PREEMPTER], ecx
+    mov ecx, [eax + KTCB_SCHEDULER]
     jecxz .Lreturn
-    cmp ecx, ebx                ; who schedules its lender asks its own scheduler
+    cmp ecx, ebx                        ; who schedules the lender asks its own scheduler
     je .Lreturn
     mov edx, ecx
 .Lreturn:
@@ -183,7 +254,7 @@ budget_scheduler:
 
 ; budget_check: an interrupt has woken nobody. May the current thread go on?
 ;   in    EBP
-;   out   CF set: its loan is used up
+;   out   CF set: no, a budget is used up
 .global budget_check
 budget_check:
     mov eax, ebp
@@ -197,20 +268,27 @@ budget_check:
 .global budget_stop
 budget_stop:
     mov eax, ebp
-    jmp sched_ask               ; which sees the reason, too
+    jmp sched_ask                       ; which sees the reason, too
 
-; budget_reply: the reply to a preemption. It lends anew what has been used up.
+; budget_reply: the reply to a preemption gives anew what has been used up; or a scheduler gives a thread of its own,
+; which is not on a loan, something new.
 ;   in    EBP = KTCB of the one who replies, EDI = KTCB of the thread
 .global budget_reply
 budget_reply:
+    mov edx, [ebp + KTCB_UTCB]
+    mov edx, [edx + UTCB_BUDGET]
     mov eax, edi
     call budget_used_up
-    jc .Lreturn
-    mov ecx, [ebp + KTCB_UTCB]
-    mov ecx, [ecx + UTCB_BUDGET]
-    cmp ecx, 1
-    sbb ecx, 0                  ; 0, no limit, is -1 here
-    mov [eax + KTCB_BUDGET], ecx
+    jnc .Lgive
+    test edx, edx
+    jz .Lreturn
+    cmp [edi + KTCB_SCHEDULER], ebp
+    jne .Lreturn
+    cmp dword ptr [edi + KTCB_DONOR], 0
+    jne .Lreturn
+    mov eax, edi
+.Lgive:
+    mov [eax + KTCB_BUDGET], edx
 .Lreturn:
     ret
 
@@ -230,11 +308,12 @@ budget_close:
 .global budget_revoke
 budget_revoke:
     call budget_now
-    xor eax, eax
-    xchg eax, [edi + KTCB_BORROWER]
+    push dword ptr [edi + KTCB_BORROWER]
+    mov eax, edi
+    call budget_over
+    pop eax
     test eax, eax
     jz .Lreturn
-    mov dword ptr [eax + KTCB_DONOR], 0
 .Llast:
     mov ecx, [eax + KTCB_BORROWER]
     jecxz .Lwaits
@@ -268,10 +347,16 @@ budget_stranger:
 
 .bss
 
+.global budget_receiver
+
 .align 4
-budget_since:                   ; RDTSC up to which the current thread's loan is charged, if it is on one
+budget_since:                   ; RDTSC up to which the current thread's budget is charged, if it has one
     .space 4
 budget_since_high:
+    .space 4
+budget_receiver:                ; KTCB of who has had the current thread's message, 0 if that was for the kernel
+    .space 4
+budget_heir:                    ; KTCB of who is to have what the current thread was given, or 0
     .space 4
 
 .endif

@@ -253,6 +253,7 @@ ipc_blocked:
 ipc_give:
     test eax, eax
     jz .Lidle
+    EXTENSION KIP_BUDGET, budget_give
     EXTENSION KIP_CEILING, ceiling_check, ceiling_refuse
     DONATED
     jmp run

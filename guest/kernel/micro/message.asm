@@ -161,6 +161,9 @@ message_made:
 ;   out   does not return: ipc_receive, with EBX = EDI if that thread can run now; or ipc_error
 .global message_reply
 message_reply:
+.if EXTENSIONS & KIP_BUDGET
+    mov dword ptr [budget_receiver], 0
+.endif
     mov eax, [edi + KTCB_KIND]
     jmp dword ptr [message_replies - KIND_PAGE_FAULT * 4 + eax * 4]
 

@@ -15,7 +15,8 @@ from guest.abi.micro import Kind, KipFeature, Label, MicroState, Preemption, Thr
 from tests.guest.micro.puppets import ANY, Failed, Message, Puppet, Stage, string
 
 LINE, OTHER_LINE = 5, 6
-NO_LIMIT = 0xFFFF_FFFF
+NOWHERE = 0x3000_0000       # an address where nothing is
+NO_LIMIT, USED_UP = 0, 1
 ENTRY = 700                 # cycles that the kernel needs at most to let somebody else run
 BUDGET = Preemption.PREEMPTED_BUDGET
 
@@ -117,10 +118,10 @@ def test_a_loan_that_is_used_up_is_the_lenders_schedulers_business(cast: Cast) -
     interrupted(cast.stage)
     assert asked(cast.client_scheduler) == (server, BUDGET, cast.client.id)
     assert cast.server_scheduler.field("wait") == ANY and not cast.server_scheduler.pending
-    assert loan(server) == (cast.client, 0)
+    assert loan(server) == (cast.client, USED_UP)
 
 
-@pytest.mark.parametrize(("anew", "left"), [(7_000, 7_000), (0, NO_LIMIT), (NO_LIMIT, NO_LIMIT), (1, 1)])
+@pytest.mark.parametrize(("anew", "left"), [(7_000, 7_000), (0, NO_LIMIT), (0xFFFF_FFFF, 0xFFFF_FFFF), (1, USED_UP)])
 def test_the_reply_lends_anew(cast: Cast, anew: int, left: int) -> None:
     cast.use_up()
     scheduler = cast.stage.let(cast.client_scheduler)
@@ -349,18 +350,156 @@ def test_a_scheduler_of_both_sees_the_borrower(stage: Stage) -> None:
 
 # Servers that do something else
 
-def test_who_answers_somebody_else_stays_on_the_loan_until_it_works_for_another(cast: Cast) -> None:
+def test_who_gives_the_processor_to_another_one_hands_on_what_is_left(cast: Cast) -> None:
     stage, server = cast.stage, cast.server
     other, third = stage.thread(), stage.thread()
     stage.let(other).call(server)
     stage.let(server).receive(ANY)
+    stage.let(third).receive(ANY)
     cast.lend(10_000)
-    assert server.reply_and_wait(other) is other
-    assert loan(other) == (None, 0) and loan(server)[0] is cast.client
-    stage.let(third).call(server)
-    assert server.is_current and loan(server) == (None, 0)
+    assert server.reply_and_wait(other) is other        # the client still waits for the server
+    lender, left = loan(other)
+    assert lender is cast.client and 10_000 - ENTRY < left < 10_000
+    assert loan(server) == (None, 0)
+    assert other.reply_and_wait(third) is third
+    assert loan(third)[0] is cast.client and loan(other) == (None, 0)
+    works(third, 10_000)
+    interrupted(stage)
+    assert asked(cast.client_scheduler) == (third, BUDGET, cast.client.id)
+
+
+def test_no_way_of_passing_the_processor_to_and_fro_stretches_a_loan(cast: Cast) -> None:
+    stage, server, friend = cast.stage, cast.server, cast.stage.thread()
+    stage.let(friend).receive(ANY)
+    server = cast.lend(20_000)
+    begin, current = stage.machine.cpu.state.cycles, server
+    while max(server.field("budget"), friend.field("budget")) != USED_UP:
+        current = server if current is friend else friend
+        assert stage.current.reply_and_wait(current) is current     # type: ignore[union-attr]
+    assert stage.machine.cpu.state.cycles - begin < 20_000 + ENTRY
+
+
+def test_a_client_that_is_answered_late_goes_on_with_what_the_server_had_then(cast: Cast) -> None:
+    stage, server = cast.stage, cast.server
+    other = stage.thread()
+    cast.lend(10_000)
+    server.receive(ANY)                                 # it keeps the client waiting
+    stage.let(other).set_utcb("budget", 30_000)
+    assert other.call(server) is server
+    assert server.reply_and_wait(cast.client) is cast.client
+    assert loan(cast.client)[0] is other and loan(cast.client)[1] > 20_000
     assert cast.client.field("borrower") == 0
-    assert server.reply_and_wait(cast.client) is cast.client    # late, and for nothing
+
+
+def test_a_pager_works_for_the_one_that_faults(cast: Cast) -> None:
+    stage, server, pager = cast.stage, cast.server, cast.stage.thread()
+    stage.let(pager).receive(ANY)
+    server.set_utcb("pager", pager.id)
+    cast.lend(10_000)
+    assert server.reads(NOWHERE) is pager
+    assert loan(pager) == (server, NO_LIMIT)
+    works(pager, 10_000)
+    interrupted(stage)
+    assert asked(cast.client_scheduler) == (pager, BUDGET, cast.client.id)
+    cast.client_scheduler.set_utcb("budget", 5_000)
+    assert stage.let(cast.client_scheduler).reply_and_wait(pager) is pager
+    pager.receive(ANY)
+
+
+# What a scheduler gives
+
+def gift(thread: Puppet, cycles: int) -> None:
+    """A thread gets the processor from its scheduler for so many cycles."""
+    stage, scheduler = thread.stage, scheduler_of(thread)
+    stage.let(thread).switch()
+    assert scheduler.is_current
+    scheduler.set_utcb("budget", cycles)
+    assert scheduler.reply_and_wait(thread) is thread
+    scheduler.set_utcb("budget", 0)
+
+
+@pytest.fixture
+def thread(stage: Stage) -> Puppet:
+    """A thread with a scheduler of its own."""
+    return stage.thread(scheduler=stage.thread())
+
+
+def test_a_scheduler_hears_when_its_gift_is_used_up(stage: Stage, thread: Puppet) -> None:
+    gift(thread, 5_000)
+    assert loan(thread) == (None, 0) and thread.field("budget") == 5_000
+    works(thread, 5_000)
+    interrupted(stage)
+    assert asked(scheduler_of(thread)) == (thread, BUDGET, thread.id)
+
+
+def test_a_gift_that_is_left_stays_or_is_made_anew(stage: Stage, thread: Puppet) -> None:
+    for anew in (0, 7_000):
+        gift(thread, 5_000)
+        works(thread, 1_000)
+        interrupted(stage)
+        left = thread.field("budget")
+        assert 4_000 - ENTRY < left < 4_000
+        scheduler = stage.let(scheduler_of(thread))
+        scheduler.set_utcb("budget", anew)
+        assert scheduler.reply_and_wait(thread) is thread
+        assert thread.field("budget") == (anew or left)
+
+
+def test_who_is_called_uses_the_gift_of_the_caller(stage: Stage, thread: Puppet) -> None:
+    server = stage.thread(scheduler=stage.thread())
+    stage.let(server).receive(ANY)
+    gift(thread, 5_000)
+    assert thread.call(server) is server
+    assert loan(server) == (thread, NO_LIMIT)
+    works(server, 5_000)
+    interrupted(stage)
+    assert asked(scheduler_of(thread)) == (server, BUDGET, thread.id)
+    scheduler = stage.let(scheduler_of(thread))
+    scheduler.set_utcb("budget", 9_000)
+    assert scheduler.reply_and_wait(server) is server
+    assert thread.field("budget") == 9_000              # the gift, not the loan
+    assert loan(server) == (thread, NO_LIMIT)
+
+
+def test_a_servers_scheduler_does_not_refill_what_a_client_has(stage: Stage, thread: Puppet) -> None:
+    server = stage.thread(scheduler=stage.thread())
+    stage.let(server).receive(ANY)
+    gift(thread, 5_000)
+    thread.call(server)
+    interrupted(stage)
+    left = thread.field("budget")
+    scheduler = stage.let(scheduler_of(server))
+    scheduler.set_utcb("budget", 50_000)
+    assert scheduler.reply_and_wait(server) is server
+    assert (thread.field("budget"), server.field("budget")) == (left, NO_LIMIT)
+
+
+def test_a_gift_does_not_grow_by_messages_to_and_fro(stage: Stage, thread: Puppet) -> None:
+    friend = stage.thread()
+    stage.let(friend).receive(ANY)
+    gift(thread, 5_000)
+    assert thread.reply_and_wait(friend) is friend
+    assert thread.field("budget") == 0 and 5_000 - ENTRY < friend.field("budget") < 5_000
+    assert friend.reply_and_wait(thread) is thread
+    assert friend.field("budget") == 0 and 5_000 - 2 * ENTRY < thread.field("budget") < 5_000
+
+
+def test_nor_by_a_message_that_has_waited(stage: Stage, thread: Puppet) -> None:
+    friend = stage.thread()
+    gift(thread, 5_000)
+    stage.let(friend).call(thread)
+    gift(thread, 5_000)
+    assert thread.receive(ANY) is thread
+    assert thread.got == Message(friend)
+    assert 5_000 - ENTRY < thread.field("budget") <= 5_000
+
+
+def test_who_is_called_by_one_without_a_limit_has_none(stage: Stage, thread: Puppet) -> None:
+    friend = stage.thread()
+    gift(thread, 5_000)
+    thread.receive(ANY)
+    assert stage.let(friend).call(thread) is thread
+    assert thread.field("budget") == NO_LIMIT
 
 
 def test_the_next_client_lends_in_the_place_of_the_last(cast: Cast) -> None:

@@ -128,7 +128,19 @@ turn_listen:
     jnz caller
     xor edx, edx                ; an answer, if it is waited for
     mov ecx, TIMEOUT_ZERO << TIMEOUT_SEND_SHIFT
+    mov ebp, esi
     mov esi, 3
+    shr ebp, LABEL_SHIFT
+    cmp ebp, LABEL_PREEMPTION
+    je .Lstate
+    cmp ebp, LABEL_EXCEPTION
+    jne .Lanswer
+.Lstate:                        ; to one who has lost the processor, or done something wrong: it begins anew
+    test edi, 4
+    jz .Lanswer
+    mov esi, STATE_WORDS
+    mov ebx, caller
+.Lanswer:
     call KIP_CODE
     jmp caller
 .Lnever:
@@ -266,6 +278,13 @@ turn_control:
     jz .Linterrupt
 .Lspace:
     mov esi, ROOT
+    mov eax, ebx                ; nobody else is scheduler of one of this space
+    shr eax, ID_SHIFT
+    sub eax, WITNESS + CALLER
+    cmp eax, IN_ROOT_SPACE
+    jae .Lscheduler
+    mov edx, ROOT
+.Lscheduler:
     test ebp, 3 << 11
     jnz .Lpager
     xor esi, esi                ; it has not begun, or stays as it was

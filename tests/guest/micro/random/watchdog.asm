@@ -246,6 +246,8 @@ page_fault:
     jz end_him
     test eax, 6
     jz others                   ; he may wait
+    test eax, 0x1F00
+    jz .Leverything
     mov edi, eax
     shr edi, 16
     mov eax, GIFTS
@@ -257,6 +259,14 @@ page_fault:
     or edi, eax
     or edi, 12 << FPAGE_SHIFT
     jmp .Lmap
+
+    ; All that we have, memory that is still nobody's included, to be read; so much that the kernel may run out of memory.
+.Leverything:
+    mov ebx, ITEM_MAP
+    mov edi, FPAGE_COMPLETE | FPAGE_READ
+    mov eax, [from]
+    mov esi, 2 << TAG_TYPED_SHIFT
+    jmp serve
 
 ; end_him: ends the thread that the last message came from, if it is a caller, and makes it anew.
 end_him:
@@ -303,13 +313,14 @@ deed:
     pop ebx
     ret
 deed_scheduler:                 ; it gets another scheduler
-    xor ecx, ecx
     mov ecx, ebx
+    mov edx, ROOT
+    cmp byte ptr [groups + edi], 0
+    je .Lcall                   ; who may set its EIP would have our privileges
+    test ebp, 0x30000
+    jnz .Lcall
     call caller_id
     mov edx, eax
-    test ebp, 0x30000
-    jz .Lcall
-    mov edx, ROOT
 .Lcall:
     mov esi, ROOT
     mov eax, L4_THREAD_CONTROL
@@ -473,8 +484,8 @@ revive:
 ;   out   EDX; EAX destroyed
 scheduler_of:
     mov edx, ROOT
-    cmp edi, CALLER
-    jb .Lreturn
+    cmp edi, CALLER + IN_ROOT_SPACE
+    jb .Lreturn                 ; the witnesses, and those whose scheduler would have our privileges
     CHANCE 8, .Lcaller
 .Lreturn:
     ret
