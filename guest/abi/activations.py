@@ -171,6 +171,7 @@ class ActSize(Word):
     """Sizes"""
 
     PIPE_BYTES = 2048, "what a pipe holds at most, a power of two; the console's input, too: what comes then is lost"
+    SA_PLACE = 1024, "where in its frame PROCESS_SA begins: threads begin at 0 of theirs; caches hold few such lines"
     PIPE_MAX = 64, "pipes of a process at most; ERR_MEMORY beyond"
 
 

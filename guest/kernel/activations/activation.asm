@@ -18,7 +18,7 @@
 
 BLOCKED = -1                    ; no system call's number
 
-.assert SA_INIT_SIZE + SA_VP_MAX * VP_SIZE <= PAGE_SIZE, "PROCESS_SA is one frame"
+.assert SA_PLACE + SA_INIT_SIZE + SA_VP_MAX * VP_SIZE <= PAGE_SIZE, "PROCESS_SA is one frame"
 
 .text
 
@@ -121,7 +121,7 @@ activation_wakes:
     push edx
     mov ecx, edx
     and ecx, PAGE_MASK
-    test dword ptr [ecx + SA_INIT_FLAGS], SA_ORIGINAL
+    test dword ptr [ecx + SA_PLACE + SA_INIT_FLAGS], SA_ORIGINAL
     lea ecx, [edx + VP_UNTOLD]
     jz .Lappend
     lea ecx, [edx + VP_WOKEN]
@@ -167,9 +167,9 @@ activation_wakes:
 activation_gone:
     push ebx
     mov ebx, [eax + ACT_VP]
-    xor eax, eax
-    xchg eax, [ebx + VP_HOLDER]
-    mov [ebx + VP_CURRENT], eax     ; the lock's holder, which still waits: as if nobody had been told
+    mov eax, [ebx + VP_HOLDER]
+    mov dword ptr [ebx + VP_HOLDER], 0
+    mov [ebx + VP_CURRENT], eax ; the lock's holder, which still waits: as if nobody had been told
     test eax, eax
     jnz .Lholder
     call vp_unblocked

@@ -24,8 +24,8 @@ sys_sa_init:
     mov [esi + PROCESS_SA], eax
     mov edx, esi
     mov esi, ebx
-    mov ebx, eax
-    mov edi, eax
+    lea ebx, [eax + SA_PLACE]
+    mov edi, ebx
     mov ecx, SA_INIT_SIZE / 4
     rep movsd
 
@@ -141,10 +141,10 @@ sys_sa_request:
     test edx, edx
     jz .Lreturn
     mov eax, ERR_ARGUMENT
-    cmp ebx, [edx + SA_INIT_COUNT]
+    cmp ebx, [edx + SA_PLACE + SA_INIT_COUNT]
     jae .Lreturn
     imul ebx, ebx, VP_SIZE
-    lea ebx, [edx + ebx + SA_INIT_SIZE]
+    lea ebx, [edx + ebx + SA_PLACE + SA_INIT_SIZE]
     cmp dword ptr [ebx + VP_CURRENT], 0
     je .Lbegins
     lea eax, [ebx + VP_REVOKED]

@@ -5,7 +5,7 @@
 ;
 ;     number:   | generation | index |
 ;                              |  |
-;     number_frames[index / NUMBER_ENTRIES] -> NUMBER[index % NUMBER_ENTRIES] -> TCB
+;     number_frames[index / NUMBER_ENTRIES] -> NUMBER[index % NUMBER_ENTRIES ^ NUMBER_ENTRIES / 4] -> TCB
 
 .include "activations.inc"
 
@@ -23,6 +23,7 @@ number_entry:
     shr edx, NUMBER_SHIFT
     mov ecx, eax
     and ecx, NUMBER_ENTRIES - 1
+    xor ecx, NUMBER_ENTRIES / 4 ; not where the frames of threads begin: caches hold few lines of the same place
     mov edx, [number_frames + edx * 4]
     lea edx, [edx + ecx * NUMBER_SIZE]
     ret
@@ -44,8 +45,8 @@ number_new:
     mov ecx, eax
     and ecx, NUMBER_INDEX       ; the next free one's stands there in place of its own
     xor eax, ecx
-    xchg ecx, [number_first]
-    or eax, ecx
+    or eax, [number_first]
+    mov [number_first], ecx
     jmp .Lgiven
 .Lfresh:
     mov eax, [number_next]
@@ -92,8 +93,8 @@ number_free:
     push eax
     and eax, NUMBER_INDEX
     call number_entry
-    mov ecx, eax
-    xchg ecx, [number_first]
+    mov ecx, [number_first]
+    mov [number_first], eax
     pop eax
     add eax, NUMBER_NEXT        ; the next generation
     and eax, 0x7FFFFFFF & ~NUMBER_INDEX
@@ -140,8 +141,7 @@ number_find:
     CURRENT_PROCESS edx
     cmp [eax + ACT_PROCESS], edx
     jne .Lnone
-    pop edx
-    clc
+    pop edx                     ; CF is clear
     ret
 .Lnone:
     pop eax
@@ -151,11 +151,11 @@ number_find:
 .bss
 
 .align 4
-number_frames:                  ; the table's frames; those that are there come first
-    .space NUMBER_FRAMES * 4
 number_next:                    ; the lowest index that has never been used; 0: there is no table yet
     .space 4
 number_first:                   ; the index that was freed last, or 0; the others follow by NUMBER_FREE
     .space 4
 number_count:                   ; numbers that threads have
     .space 4
+number_frames:                  ; the table's frames; those that are there come first
+    .space NUMBER_FRAMES * 4

@@ -177,9 +177,9 @@ original_write:
     mov dword ptr [ecx + UPCALL_ESP], 0
     pop dword ptr [ecx + UPCALL_COUNT]
     pop dword ptr [ecx + UPCALL_KIND]
-    xor eax, eax
-    xchg eax, [ebx + VP_BLOCKED]
+    mov eax, [ebx + VP_BLOCKED]
     mov [ecx + UPCALL_BLOCKED], eax
+    mov dword ptr [ebx + VP_BLOCKED], 0
     mov eax, [ebx + VP_NUMBER]
     mov [ecx + UPCALL_VP], eax
     mov eax, [esi + TCB_NUMBER]

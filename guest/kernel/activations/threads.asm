@@ -87,7 +87,7 @@ thread_vanish:
     call thread_unmake          ; its area stays as it is until somebody takes memory
     call thread_leaves
     mov eax, ebx
-    jmp switch_load
+    jmp switch_within
 
 ; thread_die: the running thread ends because its process does; the last one takes the process with it, and with the
 ; last process the machine ends.

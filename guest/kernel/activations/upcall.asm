@@ -151,8 +151,8 @@ upcall_late:
     call memory_check
     jc memory_fault
     pop edx
-    xor ecx, ecx
-    xchg ecx, [edx + SA_VP_SECOND]
+    mov ecx, [edx + SA_VP_SECOND]
+    mov dword ptr [edx + SA_VP_SECOND], 0
     pop eax
     jmp upcall_write
 
@@ -206,9 +206,9 @@ upcall_write:
     mov [ecx + UPCALL_CURRENT], eax
     mov [ecx + UPCALL_ESP], edi
     mov [ecx + UPCALL_COUNT], ebp
-    xor eax, eax
-    xchg eax, [ebx + VP_BLOCKED]
+    mov eax, [ebx + VP_BLOCKED]
     mov [ecx + UPCALL_BLOCKED], eax
+    mov dword ptr [ebx + VP_BLOCKED], 0
     pop eax
     mov [ecx + UPCALL_KIND], eax
     test edi, edi

@@ -95,14 +95,13 @@ wait_instead:
     call switch_to
     CURRENT edx
     mov eax, [edx + ACT_RESULT]
-    cmp eax, 1                  ; CF: it is 0
-    cmc
+    xor edx, edx
+    cmp edx, eax                ; CF: it is not 0
     pop ebx
     ret
 
-; wait_wake: the first thread of a ring goes on.
+; wait_wake: the first thread of a ring goes on, if there is one.
 ;   in    EAX = head
-;   out   CF set: nobody waits there
 .global wait_wake
 wait_wake:
     mov edx, [eax + LINK_NEXT]
@@ -112,11 +111,8 @@ wait_wake:
     call ring_remove
     and eax, ~(TCB_AREA - 1)    ; the TCB around the link
     mov dword ptr [eax + ACT_RESULT], 0
-    call wait_over
-    clc
-    ret
+    jmp wait_over
 .Lnobody:
-    stc
     ret
 
 ; wait_interrupt: a thread that waits goes on, without what it has waited for.

@@ -21,6 +21,8 @@ SECOND_STACK  = 128
     mov esp, [esp + UPCALL_ESP]
 .endm
 
+SAVED = 4                       ; bytes that a handler pushes before it looks at its UPCALL
+
 .text
 
 ; main: waits for the event.
@@ -130,7 +132,7 @@ restart_call:
 ; unblock: the unblock upcall: notes which activation can go on.
 unblock:
     push ecx
-    mov ecx, [esp + 4 + UPCALL_SIZE]
+    mov ecx, [esp + SAVED + UPCALL_SIZE]
     mov [unblocked], ecx
     mov dword ptr [vp + SA_VP_LOCK], 0
     mov ecx, [vp + SA_VP_PENDING]
@@ -158,7 +160,7 @@ timer_left:
 ; second: an upcall on the second stack, because the lock is held: notes which activation can go on.
 second:
     push ecx
-    mov ecx, [esp + 4 + UPCALL_SIZE]
+    mov ecx, [esp + SAVED + UPCALL_SIZE]
     mov [unblocked], ecx
     mov dword ptr [vp + SA_VP_SECOND], second_stack
     pop ecx

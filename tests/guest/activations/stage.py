@@ -37,6 +37,7 @@ from guest.abi.activations import (
     VP,
     ActCall,
     ActInput,
+    ActSize,
     ActState,
     SaControl,
 )
@@ -53,10 +54,12 @@ if TYPE_CHECKING:
 GENERAL = ("eax", "ebx", "ecx", "edx", "esi", "edi", "ebp")
 ENTRIES = ("block", "unblock", "timer", "second")
 PLACES = ("stands", "returned", *(f"{name}_entry" for name in ENTRIES), "handler_entry")
+STATES: dict[int, ThreadState | ActState] = {int(state): state for state in (*ThreadState, *ActState)}
 IDLE = "idle"                    # the place of a machine in which nobody can run
 BASE = 0x1000_0000               # of the program
 STACK = 2048                     # bytes of a stack in puppet.asm
 STACKS = 64
+UART = int(ActInput.CONSOLE_INPUT)
 ENOUGH = 50_000_000              # cycles from one place to the next
 
 
@@ -224,11 +227,11 @@ class Stage:
 
     def state(self, number: int) -> ThreadState | ActState:
         """What a thread does."""
-        return ActState(value) if (value := int(self.threads()[number].state)) in list(ActState) else ThreadState(value)
+        return STATES[self.threads()[number].state]
 
     def vp(self, number: int = 0) -> SimpleNamespace:
         """A VP, with the numbers of those in its rings and fields."""
-        at = self.process.sa + SA_INIT.size + number * VP.size
+        at = self.process.sa + ActSize.SA_PLACE + SA_INIT.size + number * VP.size
         values = vars(self.decode(VP, at))
         names = {thread.at: each for each, thread in self.threads().items()} | {0: 0}
         for name in ("current", "holder"):
@@ -286,9 +289,9 @@ class Stage:
         self.go(way, eax=number, ebx=a, esi=b, edi=c, **registers)
         return _signed(self.machine.cpu.registers.eax)
 
-    def read(self, pipe: int = ActInput.CONSOLE_INPUT, *, slot: int = 0, **more: int) -> str:
+    def read(self, pipe: int = UART, *, slot: int = 0, way: str = "call_int", **registers: int) -> str:
         """SYS_READ of a byte; where that leads."""
-        self.call(ActCall.SYS_READ, pipe, self.address("buffers") + slot, 1, **more)
+        self.call(ActCall.SYS_READ, pipe, self.address("buffers") + slot, 1, way=way, **registers)
         return self.place
 
     def write(self, pipe: int) -> int:
@@ -348,7 +351,8 @@ class Stage:
         at = self.machine.cpu.registers.esp
         fields = {name: self.get(at + offset) for name, offset in UPCALL.offsets.items()}
         count = fields.pop("count")
-        ids, states = (), ()
+        ids: tuple[int, ...] = ()
+        states: tuple[State, ...] = ()
         if self.original:
             states = tuple(self._state(at + UPCALL.size + n * SA_STATE.size) for n in range(count))
         else:
@@ -375,13 +379,13 @@ class Stage:
             self.set_registers(eip=self.address("stands"))
         return upcall
 
-    def block(self, slot: int = 0, pipe: int = ActInput.CONSOLE_INPUT, **more: int) -> int:
+    def block(self, slot: int = 0, pipe: int = UART, *, way: str = "call_int", **registers: int) -> int:
         """The running activation blocks in SYS_READ, with the lock free, and a new one stands somewhere on a
         stack of its own, `slot` + 1; the id of the one that has blocked.
         """
         blocked = self.current
         self.set_vp(stack=self.stack(slot + 1))
-        assert self.read(pipe, slot=slot, **more) == "block_entry"
+        assert self.read(pipe, slot=slot, way=way, **registers) == "block_entry"
         upcall = self.handle()
         assert upcall.blocked == blocked and upcall.current == self.current
         return blocked

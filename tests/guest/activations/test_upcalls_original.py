@@ -60,10 +60,10 @@ def restore(stage: Stage, state: State, **changed: int) -> str:
     return stage.place
 
 
-def blocked(stage: Stage, pipe: int, **registers: int) -> int:
+def blocked(stage: Stage, pipe: int, ebp: int = 0) -> int:
     """The running activation blocks; the fresh one stands somewhere, with the lock free and all stacks, too."""
     first = stage.current
-    assert stage.read(pipe, **registers) == "block_entry"
+    assert stage.read(pipe, ebp=ebp) == "block_entry"
     upcall = stage.upcall()
     assert (upcall.kind, upcall.blocked, upcall.states) == (UpcallKind.UPCALL_NEW, first, ())
     assert upcall.current == stage.current != first and upcall.esp == 0

@@ -9,9 +9,9 @@ from guest.abi.kernel import Syscall
 from tests.guest.activations.stage import IDLE, Stage
 
 
-def two(**more: int) -> tuple[Stage, int, int]:
+def two() -> tuple[Stage, int, int]:
     """A stage with two virtual processors that run, and their activations; the first has the processor."""
-    stage = Stage.of(2, **more)
+    stage = Stage.of(2)
     zero = stage.current
     assert stage.call(ActCall.SYS_SA_REQUEST, 1) == 0
     stage.call(Syscall.SYS_YIELD)

@@ -85,8 +85,8 @@ class Model:
         self.pipes = [Pipe() for _ in range(pipes + 1)]
         self.queue: deque[Act] = deque()                   # who can run
         act = Act(self.processors[0], id=first)
-        act.vp.current = self.running = act
-        self.running: Act | None                           # who has the processor; None: nobody can run
+        act.vp.current = act
+        self.running: Act | None = act                     # who has the processor; None: nobody can run
         self.acts = [act]
 
     # What the running activation, or the device, does
@@ -203,7 +203,7 @@ class Model:
     def _block(self, ring: deque[Act]) -> Steps:
         act = self._current()
         vp = act.vp
-        following = None
+        following: Act | None = None
         if vp.blocked or act.blocked or not vp.lock:
             if not vp.blocked:
                 vp.blocked, act.known = act, False
@@ -234,9 +234,10 @@ class Model:
 
     def _next(self, vp: Processor) -> Act:
         following = self._unblocked(vp)
-        if following:
-            self._gets(vp, following)
-        return following or self._new(vp)
+        if following is None:
+            return self._new(vp)
+        self._gets(vp, following)
+        return following
 
     def _unblocked(self, vp: Processor) -> Act | None:
         for each in (vp, *self.processors):

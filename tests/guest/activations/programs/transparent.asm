@@ -21,7 +21,7 @@ reference:
     mov edi, 0x2468ACE0
     mov ebp, 0x55AA33CC
     mov gs, [user_segment]
-.Lround:
+next_round:
     add eax, ebx                ; arithmetic, and the flags from one instruction to a later one
     adc ecx, edx
     sbb esi, edi
@@ -51,7 +51,7 @@ reference:
     push ebx
     push esi
     push edi
-    call .Ldeeper
+    call deeper
     pop edi
     pop esi
     pop ebx
@@ -92,7 +92,7 @@ reference:
     mov ebp, gs
     add ebp, eax
     dec dword ptr [rounds]
-    jnz .Lround
+    jnz next_round
 
     ; Everything into one word.
     pushfd
@@ -115,7 +115,8 @@ computed:
 wrong:
     EXIT 1
 
-.Ldeeper:
+; deeper: keeps all registers but EAX.
+deeper:
     push ebp
     mov ebp, esp
     sub esp, 16
