@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from guest.abi.activations import UPCALL, ActCall, ActError, ActState, UpcallKind
-from guest.abi.kernel import Syscall
+from guest.abi.kernel import Syscall, ThreadState
 from tests.guest.activations.stage import IDLE, Stage
 from tests.guest.activations.test_upcalls import REGISTERS, WILD
 
@@ -328,4 +328,55 @@ def test_a_process_ends_with_a_holder(free_first: bool) -> None:
         stage.set_vp(stack=stage.stack(11))
         assert stage.call(Syscall.SYS_SLEEP, 1) == 0 and stage.place == "block_entry"
         assert stage.arrive() == "returned"
+    stage.end()
+
+
+def test_the_bound_counts_from_when_an_upcall_is_delayed_not_from_an_earlier_one() -> None:
+    stage = Stage.of(second=True, kernel=FAST, bound=3 * tick_cycles(Stage.of(kernel=FAST)) // 2)
+    pipes = [stage.call(ActCall.SYS_PIPE) for _ in range(2)]
+    ids = [stage.block(slot + 4, pipe=pipe) for slot, pipe in enumerate(pipes)]
+    for pipe, blocked in zip(pipes, ids, strict=True):
+        stage.set_vp(lock=1)
+        stage.write(pipe)
+        assert stage.place == "returned"
+        stage.unlock()
+        stage.deliver()
+        assert stage.handle().ids == (blocked,)
+        for _ in range(3):
+            stage.tick()
+    stage.end()
+
+
+def test_one_from_the_second_stack_can_be_restarted_on_another_virtual_processor() -> None:
+    stage = Stage.of(2, second=True, bound=LONG)
+    holder = stage.current
+    stage.set_vp(lock=1)
+    stage.set_registers(esp=stage.stack(9))
+    stage.read()
+    second = stage.current
+    stage.call(ActCall.SYS_SA_REQUEST, 1)
+    assert stage.arrive() == "block_entry"
+    assert stage.handle(1).kind == UpcallKind.UPCALL_START
+    stage.restart(second)
+    assert (stage.current, stage.place) == (second, "returned")
+    assert (stage.vp(0).current, stage.vp(1).current) == (holder, second)
+    stage.end()
+
+
+def test_the_holder_may_end_before_the_one_from_the_second_stack_is_back_in_the_program() -> None:
+    stage = Stage.of(second=True, bound=LONG, kernel=FAST)
+    stage.set_vp(lock=1)
+    stage.set_registers(esp=stage.stack(9))
+    holder = stage.current
+    stage.read()
+    second = stage.current
+    stage.machine.uart.receive(b"x")                   # comes while the other one writes to the console
+    assert stage.call(Syscall.SYS_WRITE, stage.address("buffers"), 250) == 1 and stage.current == holder
+    assert stage.state(second) == ThreadState.THREAD_READY
+    stage.go("call_int", eax=ActCall.SYS_THREAD_EXIT)
+    assert (stage.current, stage.place, stage.registers["eax"]) == (second, "returned", 250)
+    assert stage.vp().current == second and stage.pending == 1
+    stage.unlock()
+    stage.deliver()
+    assert stage.handle().ids == (second,)
     stage.end()
