@@ -1,4 +1,4 @@
-"""KIP_BUDGET: calls that lend the processor for so many cycles at most.
+"""KIP_BUDGET: calls that lend the processor for so many cycles at most, and schedulers that give it for so many.
 
 In all of this a cycle is an instruction (profile `unit`). The lines that fire are the root scheduler's, which stands
 above all: so whoever is interrupted is preempted, and who hears of it can be seen.
@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from emu.machine import Machine
+from emu.result import Reason
 from guest.abi.micro import Kind, KipFeature, Label, MicroState, Preemption, ThreadId
+from tests.guest.micro.extensions.audit import Accounts
+from tests.guest.micro.extensions.programs import image
 from tests.guest.micro.puppets import ANY, Failed, Message, Puppet, Stage, string
 
-LINE, OTHER_LINE = 5, 6
+LINE, OTHER_LINE, TIMER = 5, 6, 0
 NOWHERE = 0x3000_0000       # an address where nothing is
 NO_LIMIT, USED_UP = 0, 1
 ENTRY = 700                 # cycles that the kernel needs at most to let somebody else run
@@ -644,3 +649,52 @@ def test_who_waits_for_a_new_loan_is_preempted_like_others(cast: Cast) -> None:
     assert cast.server.state == MicroState.IS_RECEIVING
     assert cast.server.field("kind") == Kind.KIND_PREEMPTION
     assert cast.server.field("kwait") == cast.client_scheduler.id
+
+
+# How long it takes until it shows
+
+@pytest.mark.parametrize("budget", [1, 20_000, 99_000, 130_000, 250_000])
+def test_a_loan_is_overrun_by_a_tick_at_most(stages: Callable[..., Stage], budget: int) -> None:
+    stage = stages("uls", EXTENSIONS=int(KipFeature.KIP_BUDGET), ticks=1000)
+    stage.attach(TIMER, stage.root)
+    cast = Cast(stage)
+    server, machine, used = cast.lend(budget), stage.machine, 0
+    tick = machine.clock.frequency // 1000
+    while cast.client_scheduler.field("wait"):          # it has heard nothing
+        begin = machine.cpu.state.cycles
+        machine.run(until="interrupt")
+        used += machine.cpu.state.cycles - begin
+        assert stage.run() is stage.root
+        stage.root.send(TIMER << ThreadId.ID_SHIFT | 1)
+        if cast.client_scheduler.field("wait"):
+            stage.let(server)
+    assert asked(cast.client_scheduler) == (server, BUDGET, cast.client.id)
+    assert budget - ENTRY < used < budget + tick + ENTRY
+
+
+# A client that has a server work for it
+
+SERVED, TICKS = 5000, 100
+
+
+def shares(folder: Path, slice_: int) -> dict[str, float]:
+    """What each thread of amplification.asm has of the processor."""
+    extensions = int(KipFeature.KIP_ACCOUNTING | KipFeature.KIP_BUDGET)
+    machine = Machine.boot(image(folder, "amplification", extensions, SLICE=slice_, SERVICE=SERVED, TICKS=TICKS))
+    result = machine.run(max_cycles=100_000_000)
+    assert (result.reason, result.exit_code) == (Reason.EXIT, 0)
+    accounts = Accounts(machine)
+    names = dict(enumerate(("root", "server", "greedy", "honest"), start=int(ThreadId.FIRST_THREAD)))
+    return {names[number]: sum(both) / accounts.elapsed for number, both in accounts.by_number().items() if sum(both)}
+
+
+def test_without_budgets_a_client_starves_another_one_through_a_server(tmp_path: Path) -> None:
+    found = shares(tmp_path, 0)
+    assert found["honest"] < 0.05
+
+
+@pytest.mark.parametrize("slice_", [50_000, 150_000, 300_000])
+def test_with_budgets_each_has_its_share(tmp_path: Path, slice_: int) -> None:
+    found = shares(tmp_path, slice_)
+    assert found["honest"] == pytest.approx(found["greedy"] + found["server"], rel=0.1)
+    assert found["honest"] > 0.45

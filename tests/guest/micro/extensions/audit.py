@@ -58,6 +58,11 @@ class Accounts:
         blocks[idle] = micro.blocks(self._machine, np.array([idle], np.uint32))[0]
         return {at: (_both(block, "used"), _both(block, "donated")) for at, block in blocks.items()}
 
+    def by_number(self) -> dict[int, tuple[int, int]]:
+        """The same of the programs' threads, by their numbers."""
+        threads, state = self.threads(), State(self._machine, self._symbols)
+        return {number: threads[at] for number, at in zip(state.numbers.tolist(), state.at.tolist(), strict=True)}
+
     def check(self) -> None:
         """The law."""
         assert sum(map(sum, self.threads().values())) + self.gone == self.elapsed
