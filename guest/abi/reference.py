@@ -328,8 +328,40 @@ handler must not see half done. What came meanwhile is told later: the kernel se
 return from the kernel, such as from `SA_DELIVER`, brings the upcall. An activation that blocks while the lock is set
 counts as running, and goes on when its wait is over as if nothing had been.
 
-With `SA_ORIGINAL` every event begins a fresh activation on a fresh stack, with the state of the activations it stopped
-(`SA_STATE`), which are gone then; `SYS_SA_RESTORE` goes on with such a state.
+Several events make one upcall, so a block upcall may list activations that have unblocked, too. It lists `SA_EVENTS`
+at most; `SA_VP_PENDING` says then that there are more. An activation goes on at its program's wish only, but for two
+cases: another one of its process has blocked (the oldest unblocked one goes on, one of the same VP if there is any), or
+the current one has ended. Then it is told so in an upcall of its own: `UPCALL_RESTARTED`, or `UPCALL_UNBLOCK` with
+itself among the ids. If nobody is unblocked when the current one ends, the first that unblocks goes on like this.
+
+An activation that has gone on may find that another thread has taken what it was woken for, and wait again. If the
+program restarted it, it is told that it has blocked (`UPCALL_BLOCKED`), whatever the lock: who set that is gone. If the
+kernel did, and it never got back to the program, the program still counts it among the unblocked and may restart it,
+with the same result.
+
+`SYS_SA_REVOKE` returns at once if something has unblocked that is not told yet: so a library that holds the lock from
+its look for a ready thread to that call loses no wake-up. Another VP begins with `UPCALL_START` when it is requested.
+Each has a lock and upcalls of its own; an activation that is restarted belongs to the VP where that was done. With
+several VPs an activation may have gone on elsewhere before a restart of it: the answer is `ERR_ACTIVATION`.
+
+A stack that has no room for an upcall ends the process, like a page fault there.
+
+Beyond the paper, for those who ask for it:
+
+- `SYS_SA_TIMER`: a program that computes for long gets `UPCALL_TIMER`. It is charged at ticks, with the cycles since
+  the tick before, or since the last upcall or restart if that was later. Another upcall takes the place of this one.
+- `SA_INIT_SECOND`, an entry on a second stack. It gets what the lock has delayed for `SA_INIT_BOUND` cycles, at the
+  next return from the kernel: the kind has `UPCALL_SECOND` added, UPCALL stands on the second stack, and UPCALL_ESP
+  points to the interrupted one. All this is told again when the lock is free. And it gets an activation that blocks
+  while the lock is set: a new one runs there (`UPCALL_NEW` + `UPCALL_SECOND`), without a right to what the lock
+  protects, until the other's wait is over; then that one goes on, and is told when the lock is free, with the second
+  one, which is unblocked. Meanwhile nobody can be restarted. `SA_VP_SECOND` is 0 while the stack is in use.
+
+With `SA_ORIGINAL` it is the model of 1991: every event begins a fresh activation on a fresh stack (`SA_STACK`), with
+the states of the activations it stopped (`SA_STATE`), which are gone then: those that have unblocked, which have finished
+their calls before, and the one that ran, if one did. `SYS_SA_RESTORE` goes on with such a state and frees the lock. The
+lock delays events as above, which that model did not have: it asked for programs that can be entered again anywhere.
+Without a free stack an event waits, and a call that would block fails with `ERR_MEMORY`. None is ever restarted.
 
 `guest/lib/threads` is a thread library on all this.
 """
