@@ -358,10 +358,11 @@ Beyond the paper, for those who ask for it:
   one, which is unblocked. Meanwhile nobody can be restarted. `SA_VP_SECOND` is 0 while the stack is in use.
 
 With `SA_ORIGINAL` it is the model of 1991: every event begins a fresh activation on a fresh stack (`SA_STACK`), with
-the states of the activations it stopped (`SA_STATE`), which are gone then: those that have unblocked, which have finished
-their calls before, and the one that ran, if one did. `SYS_SA_RESTORE` goes on with such a state and frees the lock. The
-lock delays events as above, which that model did not have: it asked for programs that can be entered again anywhere.
-Without a free stack an event waits, and a call that would block fails with `ERR_MEMORY`. None is ever restarted.
+the states of the activations it stopped (`SA_STATE`), which are gone then: those that have unblocked, which have
+finished their calls before, and the one that ran, if one did. `SYS_SA_RESTORE` goes on with such a state and frees
+the lock. The lock delays events as above, which that model did not have: it asked for programs that can be entered
+again anywhere. Without a free stack an event waits, and a call that would block fails with `ERR_MEMORY`. None is ever
+restarted.
 
 `guest/lib/threads` is a thread library on all this.
 """
