@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import weakref
 
 import numpy as np
 import pytest
 
+from emu.machine import Machine
 from emu.memory import LARGEST, PAGE, Ram
 
 SMALL = 1 << 16
@@ -115,3 +117,14 @@ def test_closing_gives_the_file_back_and_keeps_the_bytes() -> None:
     ram.close()
     assert len(os.listdir("/proc/self/fd")) <= before + 1   # mmap keeps a descriptor of its own
     assert ram.read(0, 1) == b"\1"
+
+
+def test_machines_that_nobody_has_are_freed_before_they_fill_the_hosts_memory() -> None:
+    made = []
+    gc.disable()                        # what the collector does by itself is not what is tried here
+    try:
+        for _ in range(80):
+            made.append(weakref.ref(Machine(memory=1 << 20)))
+            assert sum(each() is not None for each in made) < 40
+    finally:
+        gc.enable()
