@@ -113,7 +113,7 @@ def find(path_or_name: str | Path) -> Path | None:
         return None
     names = [file.stem for file in _manifests(IMAGES)]
     near = difflib.get_close_matches(path_or_name, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"images are: {', '.join(names) or 'none'}"
+    hint = f"did you mean {near[0]}?" if near else "'trapline images' lists those that have a name"
     raise ImageError(f"{path_or_name}: neither an image nor a file here; {hint}")
 
 

@@ -213,7 +213,7 @@ def test_bytes_that_are_no_text_are_escaped_in_the_report(trapline: Trapline, gu
 # Bad input
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    (("nosuch",), ("nosuch: neither an image nor a file here", "hello, preempt")),
+    (("nosuch",), ("nosuch: neither an image nor a file here", "trapline images")),
     (("helo",), ("did you mean hello?",)),
     (("/nonexistent",), ("/nonexistent: no such file",)),
     (("/",), ("a directory",)),

@@ -87,7 +87,7 @@ def test_input_reaches_the_guest(trapline: Trapline, guests: Any, tmp_path: Path
     (["preempt", "--ledger", "fault", "--which", "best"], ["--which", "'best'", "worst"]),
     (["preempt", "--paths", "nosuch.toml"], ["nosuch.toml", "no such file"]),
     (["preempt", "--input", "nosuch"], ["nosuch", "no such file"]),
-    (["nosuch"], ["nosuch", "images are"]),
+    (["nosuch"], ["nosuch", "trapline images"]),
     (["preempt", "--until", "nosuch"], ["no symbol 'nosuch'"]),
 ])
 def test_what_is_wrong_is_said_in_one_line(trapline: Trapline, arguments: list[str], words: list[str]) -> None:

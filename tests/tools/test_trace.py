@@ -105,7 +105,7 @@ def test_the_last_before_an_event(trapline: Trapline) -> None:
     (("hello", "-o", "/nosuch/file"), ("/nosuch/file", "no such file")),
     (("hello", "--format", "trace", "-o", "/nosuch/file"), ("/nosuch/file", "no such file")),
     (("nosuch.trace",), ("nosuch.trace", "no such file")),
-    (("nosuch",), ("nosuch", "images are")),
+    (("nosuch",), ("nosuch", "trapline images")),
 ])
 def test_a_wrong_command_line_is_one_line(trapline: Trapline, arguments: tuple[str, ...],
                                           words: tuple[str, ...]) -> None:
