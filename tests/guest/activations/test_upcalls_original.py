@@ -115,6 +115,21 @@ def test_an_unblocked_activation_and_the_one_that_ran_are_handed_out_and_gone() 
     stage.end()
 
 
+def test_segment_registers_belong_to_the_states_and_a_fresh_activation_has_none() -> None:
+    stage = Stage.of(original=STACKS)
+    stage.go("load_fs", eax=Selector.SEL_UDATA)
+    blocked(stage, 0)
+    registers = stage.machine.cpu.registers
+    assert (registers.fs, registers.gs) == (0, 0)
+    stage.go("load_gs", eax=Selector.SEL_UDATA)
+    stage.arrive()
+    preempted, unblocked = (state.regs for state in stage.upcall().states)
+    assert (preempted.fs, preempted.gs) == (0, Selector.SEL_UDATA)
+    assert (unblocked.fs, unblocked.gs) == (Selector.SEL_UDATA, 0)
+    assert (registers.fs, registers.gs, registers.ds) == (0, 0, Selector.SEL_UDATA)
+    stage.end()
+
+
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_state_that_is_restored_goes_on_where_it_was_with_the_lock_free(which: int) -> None:
     stage = Stage.of(original=STACKS)

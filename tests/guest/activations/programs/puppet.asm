@@ -6,6 +6,14 @@
 ; _start: the program.
 .global _start
 _start:
+    jmp stands
+
+; load_fs, load_gs: from EAX; segment registers are not the host's to set.
+load_fs:
+    mov fs, eax
+    jmp stands
+load_gs:
+    mov gs, eax
 
 ; stands: where a thread is moved that has nothing to do.
 stands:
