@@ -19,7 +19,7 @@ from tests.guest.micro import random_callers
 
 BUSY = 10_000_000       # cycles, after which there is something of everything
 MOMENTS = 150           # at which a test looks
-APART = 7_001           # cycles, an odd number
+APART = 70_001          # cycles, an odd number
 
 
 class Stand:
@@ -216,7 +216,7 @@ def test_a_trace_leads_from_the_kernel_back_to_the_program(machine: Machine) -> 
     rng = random.Random(2)
     tracer = stack.Tracer(machine)
     for _ in range(300):
-        machine.run(max_instructions=rng.randrange(1, 400))
+        machine.run(max_instructions=rng.randrange(1, 4000))
         current = threads.current(machine)
         if machine.cpu.cpl or current is None or current.number == 17:
             continue

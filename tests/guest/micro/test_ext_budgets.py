@@ -656,13 +656,14 @@ def test_who_waits_for_a_new_loan_is_preempted_like_others(cast: Cast) -> None:
 @pytest.mark.parametrize("budget", [1, 20_000, 99_000, 130_000, 250_000])
 def test_a_loan_is_overrun_by_a_tick_at_most(stages: Callable[..., Stage], budget: int) -> None:
     stage = stages("uls", EXTENSIONS=int(KipFeature.KIP_BUDGET), ticks=1000)
-    stage.attach(TIMER, stage.root)
     cast = Cast(stage)
+    stage.attach(TIMER, stage.root)
+    stage.direct().send(TIMER << ThreadId.ID_SHIFT | 1)     # the tick that has waited for a handler
     server, machine, used = cast.lend(budget), stage.machine, 0
     tick = machine.clock.frequency // 1000
-    while cast.client_scheduler.field("wait"):          # it has heard nothing
+    while cast.client_scheduler.field("wait"):              # it has heard nothing
         begin = machine.cpu.state.cycles
-        machine.run(until="interrupt")
+        assert machine.run(until="interrupt", max_cycles=2 * tick).reason == Reason.UNTIL
         used += machine.cpu.state.cycles - begin
         assert stage.run() is stage.root
         stage.root.send(TIMER << ThreadId.ID_SHIFT | 1)

@@ -9,7 +9,7 @@ PAGES = 1500
 ; main: asks for a good part of all memory, when the other one is gone.
 .global main
 main:
-    mov eax, 100
+    mov eax, 1000
     call program_sleep
     mov eax, PAGES
     call program_memory
