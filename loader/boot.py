@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,22 +42,25 @@ def boot(image: Image, memory_size: int) -> BootState:
 
 
 def load(path_or_name: str | Path, *, address: int | None = None, command_line: str | None = None,
-         modules: Sequence[Path | str | Module] = ()) -> Image:
+         modules: Sequence[Path | str | Module] = (), parameters: Mapping[str, int] | None = None) -> Image:
     """The image that a person means: a name from guest/images, a manifest (*.toml), an ELF, Multiboot or flat file.
 
     A `Path`, or a string with a separator, is always a file. `address` is where a flat file goes and starts. Only a
     Multiboot kernel takes a `command_line` (it replaces a manifest's) and `modules`: a path, or a string "path
-    arguments"; they follow a manifest's programs. Raises ImageError.
+    arguments"; they follow a manifest's programs. `parameters` are constants of a manifest's kernel, over those that it
+    sets. Raises ImageError.
     """
     ours = manifest.find(path_or_name)
     if ours is None:
+        if parameters:
+            raise ImageError(f"{path_or_name}: has been built already, so it has no parameters: leave them out")
         image = recognise(read_file(Path(path_or_name)), str(path_or_name), address)
         image.name = Path(path_or_name).name
         image.path_files = manifest.beside(Path(path_or_name))
     elif address is None:
         from loader.build import build  # brings the assembler, which takes a while
 
-        image = build(ours)
+        image = build(ours, parameters)
     else:
         raise ImageError(f"{path_or_name}: a manifest says itself where things go: leave out --address")
     if image.kind != "multiboot" and (command_line is not None or modules):

@@ -22,8 +22,9 @@ from loader.symbols import LineMap, SymbolTable
 __all__ = ["build", "images", "map_text", "write"]
 
 
-def build(name_or_path: str | Path) -> Image:
-    """The image of a manifest: a name from guest/images, or a path ending in .toml.
+def build(name_or_path: str | Path, parameters: Mapping[str, int] | None = None) -> Image:
+    """The image of a manifest: a name from guest/images, or a path ending in .toml; `parameters` of its kernel go over
+    those of the manifest.
 
     Its programs are Multiboot modules, in order; a module's string is the program's name and arguments. Raises
     ImageError for a manifest that is wrong, and, with the assembler's or linker's own message, for wrong sources.
@@ -31,7 +32,7 @@ def build(name_or_path: str | Path) -> Image:
     path = manifest.find(name_or_path)
     if path is None:
         raise ImageError(f"{name_or_path}: no manifest: give the name of an image, or a .toml file")
-    wanted = manifest.read(path)
+    wanted = manifest.read(path, parameters)
     kernel = _linked(wanted.kernel, path)
     header = multiboot.find_header(kernel)
     if header is None:

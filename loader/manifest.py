@@ -33,6 +33,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,9 +123,15 @@ def images() -> list[tuple[str, str]]:
     return [(path.stem, read(path).description) for path in _manifests(IMAGES)]
 
 
-def read(path: Path) -> Manifest:
-    """The manifest in the file `path`. Raises ImageError: file, key, what is wrong and what is allowed."""
+def read(path: Path, parameters: Mapping[str, int] | None = None) -> Manifest:
+    """The manifest in the file `path`, with these `parameters` of the kernel over its own.
+
+    Raises ImageError: file, key, what is wrong and what is allowed.
+    """
     document = _Table(path, "manifest", "", _parse(path))
+    if parameters:
+        own = document.table("kernel", "kernel")
+        document.values["kernel"] = own.values | {"parameters": own.get("parameters", {}) | dict(parameters)}
     image = document.table("image", "image")
     name = image.get("name", path.stem)
     if not _NAME.fullmatch(name):

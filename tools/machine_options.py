@@ -13,7 +13,7 @@ import click
 
 from tools.arguments import DEFAULT_IMAGE, complete_cpu, complete_image
 from tools.messages import first_start
-from tools.parameters import COUNT, SIZE, Number
+from tools.parameters import COUNT, PARAMETER, SIZE, Number
 
 if TYPE_CHECKING:
     from emu.machine import Machine
@@ -34,6 +34,8 @@ MACHINE = (                                 # in the order in which help shows t
     click.option("--cmdline", metavar="TEXT", help="Command line of a Multiboot kernel."),
     click.option("--module", "modules", multiple=True, metavar="'FILE [ARGS]'",
                  help="File that a Multiboot kernel finds in memory, and arguments for it. May be repeated."),
+    click.option("--parameter", "parameters", type=PARAMETER, multiple=True, metavar="NAME=N",
+                 help="Constant of the kernel, over what the image says: TICK_HZ=500. May be repeated."),
     click.option("--strict", is_flag=True, help="Stop at an access to a port or address where no device is."),
     click.option("--no-fast-forward", is_flag=True,
                  help="Run every turn of loops that change nothing, instead of skipping them; only slower."),
@@ -50,8 +52,8 @@ LIMITS = (
     click.option("--until", metavar="PLACE",
                  help="Stop in front of an address, SYMBOL, SYMBOL+OFFSET or PROGRAM:SYMBOL."),
 )
-NAMES = ("image", "cpu", "mem", "address", "cmdline", "modules", "strict", "no_fast_forward", "epoch", "given",
-         "snapshot", "max_cycles", "max_instructions", "until")     # of all of them, as parameters
+NAMES = ("image", "cpu", "mem", "address", "cmdline", "modules", "parameters", "strict", "no_fast_forward", "epoch",
+         "given", "snapshot", "max_cycles", "max_instructions", "until")     # of all of them, as parameters
 
 
 @dataclass(frozen=True)
@@ -114,15 +116,16 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def find(image: str, cpu: str | None, mem: int, address: int | None, cmdline: str | None, modules: tuple[str, ...],
-         strict: bool, no_fast_forward: bool, epoch: int | None, given: Path | None,
-         snapshot: Path | None, **limits: Any) -> MachineOptions:
+         parameters: tuple[tuple[str, int], ...], strict: bool, no_fast_forward: bool, epoch: int | None,
+         given: Path | None, snapshot: Path | None, **limits: Any) -> MachineOptions:
     """Load and check what the options name; `limits` are those of LIMITS. Raises click.ClickException."""
     from emu.monitor.names import Names
     from emu.timing.profile import load_profile
     from loader.boot import load
 
     with bad_input():
-        loaded = load(image, address=address, command_line=cmdline, modules=[_module(text) for text in modules])
+        loaded = load(image, address=address, command_line=cmdline, modules=[_module(text) for text in modules],
+                      parameters=dict(parameters))
         words = [image, *_words(cpu=cpu, mem=mem, address=address, cmdline=cmdline, epoch=epoch, input=given,
                                snapshot=snapshot, **limits)]
         if limits.get("until") is not None:
@@ -131,6 +134,7 @@ def find(image: str, cpu: str | None, mem: int, address: int | None, cmdline: st
         profile = load_profile(wanted) if wanted else None
         data = given.read_bytes() if given else None
     words += [word for text in modules for word in ("--module", text)] + ["--strict"] * strict
+    words += [word for name, value in parameters for word in ("--parameter", f"{name}={value}")]
     return MachineOptions(loaded, profile, mem, strict, not no_fast_forward, epoch, data, snapshot, limits,
                           tuple(words))
 

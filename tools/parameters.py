@@ -76,5 +76,20 @@ class Destination(click.ParamType):
         return text
 
 
+class Constant(click.ParamType):
+    """NAME=N."""
+
+    name = "constant"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Name and number. Refuses anything else."""
+        name, _, number = str(value).partition("=")
+        try:
+            return name.strip(), int(number, 0)
+        except ValueError:
+            self.fail(f"{str(value)!r} is not NAME=N: give a constant's name and an integer", param, ctx)
+
+
+PARAMETER = Constant()                                             # of a kernel
 SIZE = Scaled("size", BINARY, 64 << 10, 1 << 30)                   # of memory, bytes
 COUNT = Scaled("count", DECIMAL, 1, MOST)                          # of cycles or instructions

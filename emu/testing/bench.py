@@ -40,9 +40,9 @@ class Bench:
         self.written: list[Path] = []                   # goldens
 
     def machine(self, image: str | Path | None = None, *, cpu: str | Path | None = None, address: int | None = None,
-                command_line: str | None = None, modules: Iterable[str] = (), memory: int = 16 << 20,
-                until: int | str | None = None, paths: Mapping[str, Any] | str | Path | None = None,
-                **options: Any) -> Guest:
+                command_line: str | None = None, modules: Iterable[str] = (),
+                parameters: Mapping[str, int] | None = None, memory: int = 16 << 20, until: int | str | None = None,
+                paths: Mapping[str, Any] | str | Path | None = None, **options: Any) -> Guest:
         """A machine that is the test's own.
 
         `image` is a name that `trapline images` lists, or a file relative to the test's folder or to rootdir: a
@@ -56,13 +56,14 @@ class Bench:
         if image is None and marked is None:
             pytest.fail("machine(): name an image, or mark the test with @pytest.mark.image(NAME)")
         if image is None and marked is not None:
-            given = {"cpu": cpu, "until": until, "paths": paths}
+            given = {"cpu": cpu, "until": until, "paths": paths, "parameters": parameters}
             return self.machine(*marked.args, **{**marked.kwargs, **options,
                                                  **{name: value for name, value in given.items() if value is not None}})
         profile = self._item.get_closest_marker("profile")
         chosen = cpu or (profile.args[0] if profile else None) or self._item.config.getoption("trapline_cpu")
         wanted = Wanted(self._file(str(image)), address, command_line, tuple(map(self._module, modules)),
-                        self._file(str(chosen)) if chosen else None, memory, until, tuple(sorted(options.items())))
+                        tuple(sorted((parameters or {}).items())), self._file(str(chosen)) if chosen else None, memory,
+                        until, tuple(sorted(options.items())))
         wrong = ""
         try:
             booted = self._pool.take(wanted)

@@ -27,6 +27,7 @@ class Wanted:
     address: int | None = None                          # of a flat file
     command_line: str | None = None                     # of a Multiboot kernel
     modules: tuple[str, ...] = ()
+    parameters: tuple[tuple[str, int], ...] = ()        # of a manifest's kernel, by name
     cpu: str | None = None                              # None: the image's own, or unit
     memory: int = 16 << 20                              # bytes
     until: str | int | None = None                      # where it is booted to; None: to its first instruction
@@ -85,10 +86,10 @@ class Pool:
         self._idle = [*self._idle, booted][-IDLE:]
 
     def _image(self, wanted: Wanted) -> Image:
-        key = wanted.image, wanted.address, wanted.command_line, wanted.modules
+        key = wanted.image, wanted.address, wanted.command_line, wanted.modules, wanted.parameters
         if key not in self._images:
             self._images[key] = load(wanted.image, address=wanted.address, command_line=wanted.command_line,
-                                     modules=wanted.modules)
+                                     modules=wanted.modules, parameters=dict(wanted.parameters))
         return self._images[key]
 
 

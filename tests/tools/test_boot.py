@@ -210,6 +210,11 @@ def test_bytes_that_are_no_text_are_escaped_in_the_report(trapline: Trapline, gu
     assert json.loads(trapline("boot", guest, "--json").out)["debug_console"] == "\\xffx"
 
 
+def test_parameters_of_the_kernel_go_over_those_of_the_image(trapline: Trapline) -> None:
+    ended = trapline("boot", "hello", "--parameter", "TICK_HZ=250", "--parameter", "TICK_HZ=500")
+    assert "500 ticks a second" in ended.out and ended.status == 0
+
+
 # Bad input
 
 @pytest.mark.parametrize(("arguments", "words"), [
@@ -235,6 +240,12 @@ def test_bytes_that_are_no_text_are_escaped_in_the_report(trapline: Trapline, gu
     (("hello", "--serial", "file:/nonexistent/x"), ("/nonexistent/x: no such file or directory",)),
     (("hello", "--module", "/nonexistent"), ("/nonexistent: no such file",)),
     (("hello", "--module", ""), ("is a directory",)),
+    (("hello", "--parameter", "TICK_HZ"), ("--parameter", "'TICK_HZ' is not NAME=N")),
+    (("hello", "--parameter", "TICK_HZ=fast"), ("'TICK_HZ=fast' is not NAME=N",)),
+    (("hello", "--parameter", "TICK_HZ=-5000000000"), ("kernel.parameters.TICK_HZ", "an integer of 32 bits")),
+    (("hello", "--parameter", "TICKS=5"), ("no source of the kernel uses the parameter TICKS",)),
+    (("hello", "--parameter", "PIT_HZ=5"), ("kernel.parameters.PIT_HZ belongs to the ABI",)),
+    ((__file__, "--parameter", "TICK_HZ=500"), ("has been built already",)),
     (("hello", "again"), ("unexpected extra argument (again)", "trapline boot --help")),
     (("hello", "--cmdline"), ("--cmdline", "requires an argument")),
 ])

@@ -157,6 +157,26 @@ def test_marker(machine):
 """, "--trapline-cpu=p5-166").assert_outcomes(passed=2)
 
 
+def test_parameters_of_the_kernel_make_another_machine(run: Run) -> None:
+    run("""
+@pytest.mark.parametrize("hz", [100, 500])
+def test_call(machine, hz):
+    m = machine("hello", parameters={"TICK_HZ": hz})
+    m.run()
+    assert f"{hz} ticks a second" in m.console
+@pytest.mark.image("hello", parameters={"TICK_HZ": 200})
+def test_marker(machine):
+    m = machine()
+    m.run()
+    assert "200 ticks a second" in m.console
+@pytest.mark.image("hello", parameters={"TICK_HZ": 200})
+def test_call_over_marker(machine):
+    m = machine(parameters={"TICK_HZ": 300})
+    m.run()
+    assert "300 ticks a second" in m.console
+""").assert_outcomes(passed=4)
+
+
 @pytest.mark.parametrize(("lines", "words"), [
     ("machine('hullo')", "hullo: neither an image nor a file here; did you mean hello[?]"),
     ("machine('own/kernel.toml')", "own/kernel.toml: no such file or directory"),
