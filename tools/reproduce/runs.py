@@ -6,7 +6,7 @@ the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -73,14 +73,14 @@ class Run:
 
 
 def run(name: str, cpu: str | Profile, arguments: str | None = None, places: Sequence[str] = (), *,
-        sent: Sequence[int] = (), memory: int = MEMORY) -> Run:
+        sent: Sequence[int] = (), memory: int = MEMORY, parameters: Mapping[str, int] | None = None) -> Run:
     """Boot an image of ours, its first program with other `arguments` if any are given, and run it to its end, which
     must be an exit with 0. Arrivals at `places` in the code are noted besides its paths. `sent` are cycles at which the
-    far end of COM1 sends a byte.
+    far end of COM1 sends a byte; `parameters` are the kernel's, over the image's.
 
     Raises RunError if it ends otherwise, ImageError, ProfileError and PathError.
     """
-    image = load_image(name)
+    image = load_image(name, parameters=parameters)
     if arguments is not None:
         image.modules[0] = with_arguments(image.modules[0], arguments)
     profile = cpu if isinstance(cpu, Profile) else load_profile(cpu)

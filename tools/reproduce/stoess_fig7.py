@@ -13,7 +13,7 @@ from tools.reproduce.papers import figures
 from tools.reproduce.table import Findings, Plan, Row, Table
 
 NAME = "stoess.fig7"
-IMAGE, CPU = "hierarchy", "pd-3000"
+IMAGE, CPU = "stoess-fig7", "pd-3000"
 TICKS, QUICK_TICKS = 100, 10
 WARM_UP = 10                        # ticks before those
 PREEMPTION = "message_preemption"   # in the kernel: such a message is made
