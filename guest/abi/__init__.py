@@ -27,7 +27,7 @@ MICRO_WORDS: tuple[type[Word], ...] = (              # the microkernel's own
     micro.MicroCall, micro.MicroCallCount, micro.CallError, micro.Exreg, micro.ExregResult, micro.UnmapControl,
     micro.ScheduleState, micro.ScheduleStart, micro.KipFeature, micro.KipValue,
     micro.Kind, micro.Part, micro.MicroState,
-    root.Request, root.RootThread, root.ProgramMemory, root.Line, root.Timed, root.Priority,
+    root.Request, root.RootThread, root.ProgramMemory, root.Line, root.Watchdog, root.Timed, root.Priority,
 )
 ACTIVATIONS_WORDS: tuple[type[Word], ...] = (        # the numbers of `activations`, beside the first kernel's
     activations.ActCall, activations.ActCallCount, activations.ActError, activations.ActInput, activations.ThreadNumber,
@@ -44,7 +44,7 @@ BASIC_LAYOUTS: tuple[Layout, ...] = (
 )
 MICRO_LAYOUTS: tuple[Layout, ...] = (
     micro.UTCB, micro.KIP, micro.STATE, micro.KTCB, micro.L4S, micro.ULS,
-    root.LOCAL, root.CLIENT, root.PROGRAM, root.LEASE, root.TIMED,
+    root.LOCAL, root.WATCH, root.CLIENT, root.PROGRAM, root.LEASE, root.TIMED,
 )
 ACTIVATIONS_LAYOUTS: tuple[Layout, ...] = (
     activations.REGS, activations.SIGNAL, activations.SA_INIT, activations.SA_VP, activations.SA_STACK,

@@ -24,8 +24,8 @@ class Request(Word):
     ROOT_SCHEDULER = 6, "MR1 = thread of the program, MR2 = its new scheduler or NIL_THREAD; 1"
     ROOT_PRIORITY = 7, "MR1 = thread of the program, MR2 = its priority, not above the caller's own; 1"
     ROOT_SLEEP = 8, "MR1 = ticks: waits for the last of them; the number of that tick; `uls` only"
-    ROOT_WATCH = 9, ("MR1 = address of a word that the caller counts up with each thread that it dispatches, 0 to end "
-                     "it: the watchdog; 1; `uls` only")
+    ROOT_WATCH = 9, ("MR1 = address of a WATCH that the caller, a scheduler, keeps, a multiple of 8, 0 to end it: the "
+                     "watchdog; 1; `uls` only")
     ROOT_PUMP = 10, "from the console thread alone: it has written everything; an answer when there is more"
 
 
@@ -54,6 +54,20 @@ LOCAL = Layout(
     gap("line", int(Line.PRINT_MAX), "that line"),
 )
 
+class Watchdog(Word):
+    """The watchdog"""
+
+    WATCH_TURN = 2, "a scheduler that has dispatched nobody may have the processor for a tick divided by this"
+    WATCH_SHARE = 8, "one that thinks about a dispatch, for a tick divided by this"
+
+
+WATCH = Layout(
+    "WATCH", "What a scheduler lets the watchdog see of it",
+    u32("dispatches", "counted up with each thread that it dispatches"),
+    u32("since", "since when it has been thinking whom to dispatch, the low half of RDTSC with bit 0 set; 0: it has "
+        "dispatched somebody, or waits"),
+)
+
 CLIENT = Layout(
     "CLIENT", "Root task: a thread that it knows, at its number's place in a table",
     u32("id", "its identifier, 0 for none"),
@@ -71,8 +85,9 @@ CLIENT = Layout(
     group("scheduling"),
     u32("priority", "0 to PRIORITY_MAX"),
     u32("wake", "while it sleeps: the tick that wakes it"),
-    u32("watch", "where the watchdog finds its count of dispatches, or 0"),
-    u32("count", "that count at the last look"),
+    u32("watch", "where the watchdog finds its WATCH, or 0"),
+    u32("count", "WATCH_DISPATCHES when it was last given the processor"),
+    u32("since", "WATCH_SINCE then"),
 )
 
 PROGRAM = Layout(

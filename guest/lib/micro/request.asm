@@ -29,7 +29,7 @@ program_sleep:
     jmp request
 
 ; program_watch: has the watchdog look at the calling thread, which is a scheduler; `uls` only.
-;   in    EAX = address of a word that the thread counts up with each dispatch, or 0 to end it
+;   in    EAX = its WATCH, at a multiple of 8, or 0 to end it
 ;   out   EAX = 1, or 0
 .global program_watch
 program_watch:

@@ -36,7 +36,7 @@ main:
     inc ebx
     cmp ebx, WORKERS
     jbe .Lworker
-    mov eax, dispatches
+    mov eax, watch
     inc dword ptr [eax]         ; the page must be there
     call program_watch
 
@@ -44,13 +44,20 @@ main:
     jmp .Lpending
 .Ldispatch:
     call fail
-    inc dword ptr [dispatches]
+    inc dword ptr [watch + WATCH_DISPATCHES]
     mov eax, [taken]
     and eax, QUEUE - 1
     mov eax, [queue + eax * 4]
     inc dword ptr [taken]
     xor esi, esi                ; no new state: it goes on as it was
+    mov [watch + WATCH_SINCE], esi
     call ipc_reply_and_wait
+.Lwoken:
+    push eax
+    rdtsc
+    or eax, 1
+    mov [watch + WATCH_SINCE], eax
+    pop eax
 .Lmessage:
     call lower_message
 .Lpending:
@@ -62,8 +69,9 @@ main:
     cmp eax, [put]
     jne .Ldispatch
     mov edx, ANY_THREAD         ; nobody can run
+    mov dword ptr [watch + WATCH_SINCE], 0
     call ipc_receive
-    jmp .Lmessage
+    jmp .Lwoken
 
 ; lower_message: a worker is preempted: to the end of the queue; or it is done.
 ;   in    EAX = worker, ESI = tag
@@ -132,6 +140,11 @@ text_of:
 
 .bss
 
+.global watch
+
+.align 16
+watch:                          ; WATCH, for the watchdog
+    .space WATCH_SIZE
 .align 16
 stacks:                         ; of the workers, each ending where its number says
     .space (WORKERS + 1) * STACK
@@ -140,8 +153,6 @@ queue:                          ; identifiers of those who can run
 put:                            ; how many have been put into it,
     .space 4
 taken:                          ; and taken out
-    .space 4
-dispatches:                     ; for the watchdog: counted up with each
     .space 4
 done:                           ; workers that are
     .space 4

@@ -14,6 +14,8 @@ ticks_init:
     test dword ptr [features], KIP_ULS
     jz .Lreturn
     push esi
+    rdtsc
+    mov [ticks_stamp], eax
     mov eax, TIMER
     mov edx, TIMER
     mov ecx, NIL_THREAD
@@ -29,6 +31,11 @@ ticks_init:
 ticks_interrupt:
     xor esi, esi                ; any answer opens the line again
     call ipc_send_now
+    rdtsc
+    mov ecx, eax
+    xchg ecx, [ticks_stamp]
+    sub eax, ecx
+    mov [ticks_cycles], eax
     inc dword ptr [ticks]
     inc dword ptr [ticks_new]
 
@@ -70,14 +77,22 @@ ticks_sleep:
     mov edx, sleepers
     jmp queue_last
 
+.data
+
+.align 4
+ticks_cycles:                   ; RDTSC from the last tick but one to the last
+    .long -1
+
 .bss
 
-.global ticks_new
+.global ticks_new, ticks_cycles
 
 .align 4
 ticks:                          ; since the start, modulo 2^32
     .space 4
 ticks_new:                      ; since somebody was last given the processor
+    .space 4
+ticks_stamp:                    ; RDTSC at the last, the low half
     .space 4
 sleepers:                       ; queue
     .space 4

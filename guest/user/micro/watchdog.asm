@@ -1,10 +1,15 @@
 ; The watchdog: what becomes of threads whose scheduler fails. The root scheduler takes them over.
 ;
 ; A scheduler fails when it ends or faults, which the root task sees at once; and when it has the processor and does
-; not dispatch. For that a scheduler counts its dispatches in a word of its own, and tells us where (ROOT_WATCH): one
-; that has been given the processor at a tick, and at the next has still not counted, has failed. So it costs those
-; that it schedules less than two ticks of their scheduler's time: the rest of the one in which it got stuck, for which
-; we cannot blame it yet, and another one. A scheduler with nobody to dispatch waits for a message instead.
+; not dispatch. That shows when it loses the processor, at a tick: so it lets us see a WATCH of its own (ROOT_WATCH). Two
+; things condemn it:
+;
+;     it has been thinking whom to dispatch for more than a share of a tick (WATCH_SINCE, WATCH_SHARE)
+;     it has had most of a tick, and has dispatched nobody (WATCH_DISPATCHES, WATCH_TURN), whatever it says
+;
+; The first is found at the next tick after its share is over, within a tick of that. The second is for one that is stuck
+; where it does not say so: found at the end of the next turn that it gets. Both count the time that it had in this turn
+; alone. A scheduler with nobody to dispatch waits for a message instead.
 ;
 ; In the kernel it is one call: with the new scheduler, the preemptions that wait at the old one come to us.
 
@@ -13,7 +18,7 @@
 .text
 
 ; watchdog_watch: request ROOT_WATCH.
-;   in    EBP = client, EBX = address of its count, or 0
+;   in    EBP = client, EBX = address of its WATCH, or 0
 .global watchdog_watch
 watchdog_watch:
     test dword ptr [features], KIP_ULS
@@ -21,7 +26,7 @@ watchdog_watch:
     xor eax, eax
     test ebx, ebx
     jz .Lset
-    test ebx, 3                     ; a word does not lie across pages
+    test ebx, WATCH_SIZE - 1        ; it does not lie across pages
     jnz client_refuse
     mov eax, [ebp + CLIENT_PROGRAM]
     mov edx, ebx
@@ -35,16 +40,20 @@ watchdog_watch:
     mov eax, 1
     jmp client_answer
 
-; watchdog_note: a client gets the processor. A whole tick is before it if one has just come.
+; watchdog_note: a client gets the processor.
 ;   in    EAX = client, kept
 .global watchdog_note
 watchdog_note:
-    mov ecx, [ticks_new]
-    mov [whole], ecx
     mov ecx, [eax + CLIENT_WATCH]
     jecxz .Lreturn
-    mov ecx, [ecx]
-    mov [eax + CLIENT_COUNT], ecx
+    mov edx, [ecx + WATCH_DISPATCHES]
+    mov [eax + CLIENT_COUNT], edx
+    mov edx, [ecx + WATCH_SINCE]
+    mov [eax + CLIENT_SINCE], edx
+    push eax
+    rdtsc
+    mov [granted], eax
+    pop eax
 .Lreturn:
     ret
 
@@ -52,17 +61,32 @@ watchdog_note:
 ;   in    EAX = client, kept
 .global watchdog_look
 watchdog_look:
-    cmp dword ptr [ticks_new], 0    ; it has had a whole tick?
-    je .Lreturn
-    cmp dword ptr [whole], 0
-    je .Lreturn
     cmp eax, [current]
     jne .Lreturn
-    mov ecx, [eax + CLIENT_WATCH]   ; and is watched, and has not dispatched?
+    mov ecx, [eax + CLIENT_WATCH]
     jecxz .Lreturn
-    mov ecx, [ecx]
-    cmp [eax + CLIENT_COUNT], ecx
-    je .Lfailed
+    mov edx, [ecx + WATCH_DISPATCHES]
+    cmp [eax + CLIENT_COUNT], edx
+    jne .Lthinks
+    mov edx, [granted]
+    call watchdog_elapsed
+    imul edx, edx, WATCH_TURN
+    jo .Lfailed
+    cmp edx, [ticks_cycles]
+    ja .Lfailed
+.Lthinks:
+    mov edx, [ecx + WATCH_SINCE]
+    test edx, edx
+    jz .Lreturn
+    cmp [eax + CLIENT_SINCE], edx
+    jne .Lthis_turn
+    mov edx, [granted]              ; it began before this turn, and had to wait for it
+.Lthis_turn:
+    call watchdog_elapsed
+    imul edx, edx, WATCH_SHARE
+    jo .Lfailed
+    cmp edx, [ticks_cycles]
+    ja .Lfailed
 .Lreturn:
     ret
 
@@ -76,6 +100,19 @@ watchdog_look:
     call print_string
     mov eax, [esp]
     call watchdog_adopt
+    pop eax
+    ret
+
+; watchdog_elapsed: how long ago?
+;   in    EDX = since when, by RDTSC, the low half
+;   out   EDX = cycles; EAX, ECX kept
+watchdog_elapsed:
+    push eax
+    push edx
+    rdtsc
+    pop edx
+    sub edx, eax
+    neg edx
     pop eax
     ret
 
@@ -119,5 +156,5 @@ text_failed:
 .bss
 
 .align 4
-whole:                              ; not 0: the current client got the processor right behind a tick
+granted:                            ; RDTSC when the current client got the processor, the low half
     .space 4

@@ -17,11 +17,14 @@ from rooted import ENOUGH, Program, Run, image, run
 from emu.machine import Machine
 from emu.monitor.explore.explorer import Explorer
 from emu.monitor.explore.scenario import Scenario
+from emu.monitor.inspect.pages import AddressSpace
 from emu.result import Reason
 from guest.abi.cpu import Vector
 from guest.abi.hardware import Pit
+from guest.abi.root import WATCH, Watchdog
 
 TICK_HZ = 1000
+LATENCY = 0.03          # ticks from the interrupt until the root scheduler knows what it has interrupted
 WORKERS = [f"lower: worker {worker}, {turn} of 3" for worker in (1, 2, 3) for turn in (1, 2, 3)]
 TAKEN_OVER = "lower: its scheduler dispatches nobody: the root scheduler takes over"
 
@@ -132,16 +135,38 @@ def test_the_threads_of_a_scheduler_that_gets_stuck_go_on(directory: Path) -> No
     assert sorted(done.lines[1:]) == sorted(WORKERS + counts("ping"))
 
 
-def test_a_stuck_scheduler_keeps_its_threads_for_less_than_two_ticks(directory: Path) -> None:
+def stuck(directory: Path, dispatches: int, *, since: float | None) -> float:
+    """Ticks from when a lower scheduler gets stuck, after some dispatches, the last of them so far into this tick,
+    until the root scheduler takes over. If `since` is None, it does not say that it is thinking.
+    """
     booted = image(directory, "uls", Program("lower", more=("fail_stuck",)))
-    machine = Machine.boot(booted)
-    place = booted.programs["lower"].address("fail_stuck")
-    assert machine.run(until=place, max_cycles=ENOUGH).reason == Reason.UNTIL
-    stuck = machine.clock.now
+    machine, lower = Machine.boot(booted), booted.programs["lower"]
+    for _ in range(dispatches + 1):
+        assert machine.run(until=lower.address("fail"), max_cycles=ENOUGH).reason == Reason.UNTIL
+    machine.cpu.registers.eip = lower.address("fail_stuck")
+    watch = AddressSpace(machine).walk(lower.address("watch")).physical
+    assert watch is not None
+    machine.run(max_cycles=int((since or 0) * tick(machine)))
+    begin = machine.clock.now
+    for field, value in (("dispatches", dispatches + 1), ("since", 0 if since is None else begin & 0xFFFF_FFFF | 1)):
+        machine.ram.write(watch + WATCH.offsets[field], value.to_bytes(4, "little"))
     place = booted.programs["root"].address("watchdog_adopt")
     assert machine.run(until=place, max_cycles=ENOUGH).reason == Reason.UNTIL
-    assert machine.clock.now - stuck < 2.1 * tick(machine)
+    taken = machine.clock.now
     assert machine.run(max_cycles=ENOUGH).exit_code == 0
+    return (taken - begin) / tick(machine)
+
+
+@pytest.mark.parametrize("since", [0, 0.3, 0.6, 0.8, 0.9])
+@pytest.mark.parametrize("dispatches", [1, 4])
+def test_a_stuck_scheduler_is_replaced_within_a_tick_of_overrunning_its_share(dispatches: int, since: float,
+                                                                              directory: Path) -> None:
+    assert stuck(directory, dispatches, since=since) < 1 + 1 / Watchdog.WATCH_SHARE + LATENCY
+
+
+@pytest.mark.parametrize("dispatches", [0, 4])
+def test_one_that_does_not_say_that_it_is_thinking_is_replaced_within_two(dispatches: int, directory: Path) -> None:
+    assert stuck(directory, dispatches, since=None) < 2 + LATENCY
 
 
 def test_a_sound_scheduler_is_never_taken_for_stuck(directory: Path) -> None:

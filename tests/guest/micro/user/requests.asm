@@ -57,7 +57,7 @@ main:
     VALUE "no sleep: "
     ASK ROOT_WATCH, 0x1000
     VALUE "a watch on nothing: "
-    ASK ROOT_WATCH, count + 1
+    ASK ROOT_WATCH, count + 4
     VALUE "a watch between words: "
 
     ; Memory comes as zeros, and is kept.
@@ -105,7 +105,7 @@ thread:
     jmp .Lstop
 
 .data
-.align 4
+.align 8
 count:
     .long 1
 
