@@ -110,11 +110,14 @@ budget_hand_on:
     ret
 
 ; budget_takes: does what the current thread has been given go to another one? Not to the lender, who is answered; nor
-; to one who has something of its own; nor to a scheduler of the current thread.
+; to one who has something of its own; nor to a scheduler of the current thread, be that one without a scheduler: the root
+; scheduler is above all.
 ;   in    EBP, EAX = KTCB of the other
 ;   out   ZF set: yes; EAX, ECX kept
 budget_takes:
     cmp [ebp + KTCB_DONOR], eax
+    je .Lno
+    cmp eax, [root_scheduler]
     je .Lno
     LIMITED edx, eax
     jnz .Lreturn

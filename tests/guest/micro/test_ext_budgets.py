@@ -625,6 +625,19 @@ def test_a_thread_switch_on_a_loan_that_is_used_up_goes_to_the_lenders_scheduler
     cast.stage.let(server)
 
 
+@pytest.mark.parametrize("budget", [0, 5_000])
+def test_the_root_scheduler_is_on_nobodys_loan_not_even_of_one_without_a_scheduler(stage: Stage, budget: int) -> None:
+    scheduler = stage.thread()
+    orphan, client = stage.thread(scheduler=scheduler), stage.thread()
+    stage.let(orphan).receive(ANY)
+    stage.direct().delete(scheduler)
+    stage.let(client).set_utcb("budget", 10_000)
+    assert client.call(orphan) is orphan and loan(orphan) == (client, 10_000)
+    orphan.set_utcb("budget", budget)
+    assert orphan.call(stage.root) is stage.root
+    assert loan(stage.root) == (None, 0)
+
+
 # Servers cannot be hung
 
 @pytest.mark.parametrize("grant", [False, True], ids=["kept", "granted"])
