@@ -15,7 +15,7 @@ program_start:
     push esi
     ; Check the file. Behind this only memory can be missing, and then everything is given back.
     mov ebx, eax
-    call elf_check
+    call elf_check_module
     jc .Lrefused
     call space_create
     jc .Lno_memory

@@ -7,7 +7,7 @@
 .text
 
 ; symbol_find: the nearest symbol that is not above an address in a program.
-;   in    EAX = module that elf_check let pass, EDX = address
+;   in    EAX = module that elf_check_module let pass, EDX = address
 ;   out   EAX = name, EDX = how far behind the symbol the address is
 ;         CF set: no symbol, or the address is in no segment of the program
 .global symbol_find

@@ -61,10 +61,10 @@ def with_module(data: bytes) -> Image:
     (segment("offset", 0xFFFF_FFFF), "a segment is damaged or cut off"),
     (segment("filesz", len(HELLO)), "a segment is damaged or cut off"),
     (segment("memsz", 0), "a segment is damaged or cut off"),
-    (segment("vaddr", 0), "a segment lies outside USER_BASE to USER_LIMIT"),
-    (segment("vaddr", Memory.USER_LIMIT), "a segment lies outside USER_BASE to USER_LIMIT"),
-    (segment("vaddr", Memory.KERNEL_BASE), "a segment lies outside USER_BASE to USER_LIMIT"),
-    (segment("memsz", 0xFFFF_FFFF), "a segment lies outside USER_BASE to USER_LIMIT"),
+    (segment("vaddr", 0), "a segment lies outside the memory of programs"),
+    (segment("vaddr", Memory.USER_LIMIT), "a segment lies outside the memory of programs"),
+    (segment("vaddr", Memory.KERNEL_BASE), "a segment lies outside the memory of programs"),
+    (segment("memsz", 0xFFFF_FFFF), "a segment lies outside the memory of programs"),
     (segment("memsz", 0x8000_0000), "out of memory"),
 ])
 def test_a_damaged_module_is_refused_and_the_next_one_runs(data: bytes, reason: str, run: Boot) -> None:

@@ -16,7 +16,7 @@ program_start:
     push edi
     ; Check the file. Behind this only memory can be missing, and then everything is given back.
     mov ebx, eax
-    call elf_check
+    call elf_check_module
     jc .Lrefused
     call space_create
     jc .Lno_memory
@@ -113,7 +113,7 @@ process_make:
     ret
 
 ; process_heap: where SYS_MEMORY may begin in a program: behind its highest segment, and a page that stays unmapped.
-;   in    EAX = module that elf_check let pass
+;   in    EAX = module that elf_check_module let pass
 ;   out   EAX = address, on a page boundary
 process_heap:
     push ebx

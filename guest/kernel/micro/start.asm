@@ -69,7 +69,7 @@ start_root:
     mov ebx, [kip + KIP_MODULES]
     add ebx, KERNEL_BASE
     mov eax, ebx
-    call elf_check
+    call elf_check_module
     jc .Lrefused
     mov eax, ebx
     mov edx, root_directory

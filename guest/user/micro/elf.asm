@@ -1,6 +1,6 @@
 ; ELF32 files: is it a program, and what is on its pages.
 ;
-; Owns what the root task believes about a file: elf_check looks at everything before elf_rights and elf_fill use it.
+; Nothing of a file is believed that lib/elf_check.asm has not let pass.
 
 .include "lib/micro/user.inc"
 
@@ -14,89 +14,21 @@
 
 .text
 
-; elf_inside: do these bytes lie in the file?
-;   in    EAX = offset, EDX = length, EDI = length of the file
-;   out   CF set: no; all registers kept
-elf_inside:
-    push eax
-    add eax, edx
-    jc .Lreturn
-    cmp edi, eax
-.Lreturn:
-    pop eax
-    ret
-
-; elf_check: is this file a program that can be run?
+; elf_check_module: is this a program that can be run?
 ;   in    EAX = module
 ;   out   CF set: no, EAX = the reason as text; else EAX = its entry point
-.global elf_check
-elf_check:
-    push ebx
+;         ECX, EDX destroyed
+.global elf_check_module
+elf_check_module:
     push esi
     push edi
     mov esi, [eax + MODULE_START]
     mov edi, [eax + MODULE_END]
     sub edi, esi
-
-    ; The header: each check is preceded by the reason that its failure gives.
-    mov eax, text_not_elf
-    cmp edi, EHDR_SIZE
-    jb .Lno
-    cmp dword ptr [esi + EHDR_MAGIC], ELF_MAGIC
-    jne .Lno
-    mov eax, text_not_386
-    cmp word ptr [esi + EHDR_CLASS], ELF_CLASS32_LSB
-    jne .Lno
-    cmp dword ptr [esi + EHDR_TYPE], ELF_EXEC_386
-    jne .Lno
-
-    ; The table of program headers lies in the file.
-    cmp word ptr [esi + EHDR_PHENTSIZE], PHDR_SIZE
-    mov eax, text_headers
-    jne .Lno
-    movzx ecx, word ptr [esi + EHDR_PHNUM]
-    imul edx, ecx, PHDR_SIZE
-    mov eax, [esi + EHDR_PHOFF]
-    call elf_inside
-    lea ebx, [esi + eax]
-    mov eax, text_headers
-    jc .Lno
-
-    ; Every segment to load: its bytes lie in the file, are no more than its memory, and that is the program's to have.
-.Lsegment:
-    dec ecx
-    js .Lyes
-    cmp dword ptr [ebx + PHDR_TYPE], PT_LOAD
-    jne .Lnext
-    mov eax, [ebx + PHDR_OFFSET]
-    mov edx, [ebx + PHDR_FILESZ]
-    call elf_inside
-    mov eax, text_segment
-    jc .Lno
-    cmp edx, [ebx + PHDR_MEMSZ]
-    ja .Lno
-    mov eax, text_address
-    mov edx, [ebx + PHDR_VADDR]
-    cmp edx, USER_BASE
-    jb .Lno
-    add edx, [ebx + PHDR_MEMSZ]
-    jc .Lno
-    cmp edx, HEAP_BASE
-    ja .Lno
-.Lnext:
-    add ebx, PHDR_SIZE
-    jmp .Lsegment
-
-.Lno:
-    stc
-    jmp .Lreturn
-.Lyes:
-    mov eax, [esi + EHDR_ENTRY]
-    clc
-.Lreturn:
+    mov edx, HEAP_BASE
+    call elf_check
     pop edi
     pop esi
-    pop ebx
     ret
 
 ; elf_rights: what may a program do with a page of its own?
@@ -198,16 +130,3 @@ segment_fill:
     pop esi
 .Lreturn:
     ret
-
-.rodata
-
-text_not_elf:
-    .asciz "not an ELF file"
-text_not_386:
-    .asciz "not a 32-bit executable for the 386"
-text_headers:
-    .asciz "its program headers are damaged"
-text_segment:
-    .asciz "a segment is damaged or cut off"
-text_address:
-    .asciz "a segment lies outside USER_BASE to HEAP_BASE"

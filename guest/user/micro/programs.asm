@@ -56,7 +56,7 @@ program_start:
     mov edx, [esi + MODULE_END]
     call memory_touch
     mov eax, esi
-    call elf_check
+    call elf_check_module
     jc .Lrefused
     push eax
     mov eax, edi

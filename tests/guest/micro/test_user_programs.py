@@ -141,9 +141,9 @@ def damaged(data: bytes, offset: int, value: int) -> bytes:
     (0x10, 0x0003_0001, "not a 32-bit executable for the 386"),
     (0x1C, 0xFFFF_FFF0, "its program headers are damaged"),
     (0x34 + 0x04, 0xFFFF_FFF0, "a segment is damaged or cut off"),
-    (0x34 + 0x08, 0x0000_0800, "a segment lies outside USER_BASE to HEAP_BASE"),
-    (0x34 + 0x08, 0xC000_0000, "a segment lies outside USER_BASE to HEAP_BASE"),
-    (0x34 + 0x14, 0xFFFF_FFFF, "a segment lies outside USER_BASE to HEAP_BASE"),
+    (0x34 + 0x08, 0x0000_0800, "a segment lies outside the memory of programs"),
+    (0x34 + 0x08, 0xC000_0000, "a segment lies outside the memory of programs"),
+    (0x34 + 0x14, 0xFFFF_FFFF, "a segment lies outside the memory of programs"),
     (0x34 + 0x14, 0x0000_0000, "a segment is damaged or cut off"),
 ])
 def test_a_damaged_program_is_not_started(offset: int, value: int, why: str, directory: Path) -> None:
