@@ -1,1 +1,1 @@
-"""The chips of the machine, one file each: plain Python that knows the clock, its wires and its own registers."""
+"""The chips of the machine, a file or folder each: plain Python that knows the clock, its wires, its own registers."""
