@@ -43,6 +43,12 @@ MACHINE = (                                 # in the order in which help shows t
                  help="What the clock chip shows at the start, seconds since 1970 UTC. Default: 2000-01-01."),
     click.option("--input", "given", metavar="FILE", type=click.Path(path_type=Path),
                  help="What the guest receives on COM1, as fast as it takes it. Default: nothing."),
+    click.option("--nic", metavar="PLUG",
+                 help="An Intel 82540EM network card, and what it is plugged into: none, loop, host:10.0.0.1, echo, "
+                 "sink, udp:dst=10.0.0.2,rate=10M, replay:FILE, pcap:FILE; several joined by +."),
+    click.option("--wire", metavar="OPTIONS",
+                 help="With --nic: rate=1G,delay=10us,queue=64,loss=0.01,duplicate=0.01,reorder=0.01,seed=1. "
+                 "Default: 100 Mbit/s, 500 ns."),
     click.option("--snapshot", metavar="FILE", type=click.Path(path_type=Path),
                  help="Begin where a snapshot of the same image, processor and memory was taken, not at power-on."),
 )
@@ -53,7 +59,7 @@ LIMITS = (
                  help="Stop in front of an address, SYMBOL, SYMBOL+OFFSET or PROGRAM:SYMBOL."),
 )
 NAMES = ("image", "cpu", "mem", "address", "cmdline", "modules", "parameters", "strict", "no_fast_forward", "epoch",
-         "given", "snapshot", "max_cycles", "max_instructions", "until")     # of all of them, as parameters
+         "given", "nic", "wire", "snapshot", "max_cycles", "max_instructions", "until")     # of all, as parameters
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,8 @@ class MachineOptions:
     fast_forward: bool
     epoch: int | None                   # seconds since 1970; None: the default
     given: bytes | None                 # what the guest receives on COM1
+    nic: str | None                     # what its network card is plugged into; None: it has none
+    wire: str                           # options of the wire
     snapshot: Path | None               # where it begins; None: at power-on
     limits: dict[str, Any]              # keywords of Machine.run; None where there is no limit
     words: tuple[str, ...]              # the same as on a command line, image first
@@ -82,7 +90,12 @@ class MachineOptions:
         with bad_input():
             machine = Machine.boot(self.image, cpu=self.profile, memory=self.memory, strict=self.strict,
                                    fast_forward=self.fast_forward, serial=serial, debug=debug,
-                                   **({} if self.epoch is None else {"epoch": self.epoch}))
+                                   epoch=self._start)
+            if self.nic is not None:
+                from emu.network import Network
+
+                network = Network(machine, self.nic, self.wire, epoch=self._start)
+                click.get_current_context().call_on_close(network.close)
             if self.snapshot:
                 from emu.snapshot.snapshot import Snapshot
 
@@ -92,6 +105,12 @@ class MachineOptions:
 
             FarEnd(machine, Given(self.given))
         return machine
+
+    @property
+    def _start(self) -> int:
+        from emu.devices.rtc import EPOCH
+
+        return EPOCH if self.epoch is None else self.epoch
 
     def place(self, text: str) -> int:
         """The linear address of a place in the image, as `--until` names it. Raises click.ClickException."""
@@ -117,17 +136,18 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def find(image: str, cpu: str | None, mem: int, address: int | None, cmdline: str | None, modules: tuple[str, ...],
          parameters: tuple[tuple[str, int], ...], strict: bool, no_fast_forward: bool, epoch: int | None,
-         given: Path | None, snapshot: Path | None, **limits: Any) -> MachineOptions:
+         given: Path | None, nic: str | None, wire: str | None, snapshot: Path | None, **limits: Any) -> MachineOptions:
     """Load and check what the options name; `limits` are those of LIMITS. Raises click.ClickException."""
     from emu.monitor.names import Names
     from emu.timing.profile import load_profile
     from loader.boot import load
 
+    _check_network(nic, wire)
     with bad_input():
         loaded = load(image, address=address, command_line=cmdline, modules=[_module(text) for text in modules],
                       parameters=dict(parameters))
         words = [image, *_words(cpu=cpu, mem=mem, address=address, cmdline=cmdline, epoch=epoch, input=given,
-                               snapshot=snapshot, **limits)]
+                               nic=nic, wire=wire, snapshot=snapshot, **limits)]
         if limits.get("until") is not None:
             limits |= {"until": Names.of(loaded).resolve(limits["until"])[0]}
         wanted = cpu or loaded.profile
@@ -135,8 +155,22 @@ def find(image: str, cpu: str | None, mem: int, address: int | None, cmdline: st
         data = given.read_bytes() if given else None
     words += [word for text in modules for word in ("--module", text)] + ["--strict"] * strict
     words += [word for name, value in parameters for word in ("--parameter", f"{name}={value}")]
-    return MachineOptions(loaded, profile, mem, strict, not no_fast_forward, epoch, data, snapshot, limits,
-                          tuple(words))
+    return MachineOptions(loaded, profile, mem, strict, not no_fast_forward, epoch, data, nic, wire or "",
+                          snapshot, limits, tuple(words))
+
+
+def _check_network(nic: str | None, wire: str | None) -> None:
+    """Refuse words that make no sense before anything else takes time."""
+    from emu.net.plug import parse, wire_options
+
+    for option, text, check in (("--nic", nic, parse), ("--wire", wire, wire_options)):
+        if text is not None:
+            try:
+                check(text)
+            except ValueError as error:
+                raise click.BadParameter(str(error), param_hint=repr(option)) from None
+    if wire is not None and nic is None:
+        raise click.UsageError("--wire belongs to --nic: give both, or none")
 
 
 def _words(**values: Any) -> list[str]:

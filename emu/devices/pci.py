@@ -7,10 +7,11 @@ of the whole CF8h is one to the address register.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from emu.bus import Registers, Space
 from emu.kept import Kept
 
 
@@ -229,3 +230,35 @@ class PciFunction(Kept):
             raise ValueError(f"PCI header: {value:#x} does not fit in the {size} bytes at {offset:#04x}")
         for table, bits in ((self.config, value), (self._writable, writable), (self._clearable, clearable)):
             table[offset:offset + size] = bits.to_bytes(size, "little")
+
+
+class Windows:
+    """Keeps a function's ranges on the bus where its base address registers say.
+
+    Where something else is already, the function does not answer: on a real bus both would.
+    """
+
+    def __init__(self, function: PciFunction, ranges: Mapping[int, tuple[Space, Registers, str, int]]) -> None:
+        """`ranges`, by number of the base address register: the space that it maps, who answers there, a name, and the
+        widest access in bytes. Takes the function's `changed`.
+        """
+        self._function = function
+        self._ranges = ranges
+        self._bases: dict[int, int] = {}                     # where each range is claimed now
+        function.changed = self._map
+        self._map()
+
+    def _map(self) -> None:
+        wanted = {index: self._function.base(index) for index in self._ranges}
+        for index, (space, _, _, _) in self._ranges.items():
+            if index in self._bases and self._bases[index] != wanted[index]:
+                space.release(self._bases.pop(index))
+        for index, (space, device, name, width) in self._ranges.items():
+            base = wanted[index]
+            if base is None or index in self._bases:
+                continue
+            try:
+                space.claim(base, self._function.bars[index].size, device, name, width)
+            except ValueError:
+                continue
+            self._bases[index] = base

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from emu.net import pcap
 from emu.result import Reason
 from emu.timing.profile import profiles
 from tools.exit_codes import ExitCode
@@ -215,6 +216,14 @@ def test_parameters_of_the_kernel_go_over_those_of_the_image(trapline: Trapline)
     assert "500 ticks a second" in ended.out and ended.status == 0
 
 
+def test_a_network_card_is_plugged_in_and_recorded(trapline: Trapline, tmp_path: Path) -> None:
+    file = tmp_path / "run.pcap"
+    network = "--nic", f"udp:dst=10.0.0.2,frames=1000,mac=52:54:00:12:34:56+pcap:{file}", "--wire", "rate=1G"
+    ended = trapline("boot", "preempt", "--cpu", "p2-450", *network, "--max-cycles", "9M")
+    assert ended.status == ExitCode.LIMIT
+    assert len(pcap.load(file)) == 20           # at 0, 1, ... 19 ms; the one at 20 ms is still on the wire
+
+
 # Bad input
 
 @pytest.mark.parametrize(("arguments", "words"), [
@@ -246,6 +255,11 @@ def test_parameters_of_the_kernel_go_over_those_of_the_image(trapline: Trapline)
     (("hello", "--parameter", "TICKS=5"), ("no source of the kernel uses the parameter TICKS",)),
     (("hello", "--parameter", "PIT_HZ=5"), ("kernel.parameters.PIT_HZ belongs to the ABI",)),
     ((__file__, "--parameter", "TICK_HZ=500"), ("has been built already",)),
+    (("hello", "--nic", "hots"), ("--nic", "'hots' cannot be plugged in", "host")),
+    (("hello", "--nic", "host:10.0.0"), ("--nic", "10.0.0")),
+    (("hello", "--nic", "pcap:/nonexistent/x"), ("/nonexistent/x: no such file or directory",)),
+    (("hello", "--nic", "none", "--wire", "rate=fast"), ("--wire", "'fast' is not a whole number")),
+    (("hello", "--wire", "rate=1G"), ("--wire belongs to --nic",)),
     (("hello", "again"), ("unexpected extra argument (again)", "trapline boot --help")),
     (("hello", "--cmdline"), ("--cmdline", "requires an argument")),
 ])
