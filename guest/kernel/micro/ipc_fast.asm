@@ -105,11 +105,13 @@ ipc_int:
     iretd
 .Lsysexit:
     MINE test, EFLAGS, FLAGS_DF
-    jnz .Liret
+    jnz .Ldf                            ; forward, as a processor guesses that it is not taken
     mov ecx, [ebp + KTCB_ESP]
     mov edx, KIP_RETURN
     sti
     sysexit
+.Ldf:
+    jmp .Liret
 
     ; The words that are not in registers. What is pushed goes over the rest of the frame, which nobody needs any more.
 .Lcopy:
