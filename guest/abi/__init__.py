@@ -7,7 +7,7 @@ docs/activations-abi.md (`python -m guest.abi activations`). It imports nothing 
 
 from __future__ import annotations
 
-from guest.abi import activations, boot, cpu, hardware, kernel, memory, micro, root, threads
+from guest.abi import activations, boot, cpu, e1000, hardware, kernel, memory, micro, net, root, threads
 from guest.abi.layout import Layout
 from guest.abi.words import Word
 
@@ -36,7 +36,15 @@ ACTIVATIONS_WORDS: tuple[type[Word], ...] = (        # the numbers of `activatio
     activations.StateEvent, activations.ActState, activations.Work, activations.ActSize,
     threads.UserThreadSize, threads.UserPriority, threads.UserDeadline, threads.PosixError, threads.PosixValue,
 )
-WORDS = BASIC_WORDS + MICRO_WORDS + ACTIVATIONS_WORDS
+NET_WORDS: tuple[type[Word], ...] = (                # the network's, in whatever kernel or program it is
+    net.Ether, net.EtherSize, net.Arp, net.Ip, net.IpFragment, net.IpProtocol, net.Icmp,
+    net.TcpFlag, net.TcpOption, net.TcpHeader, net.TcpState,
+    net.Neighbour, net.NetError, net.NetTime, net.TcpTime, net.TcpEndTime,
+    net.NetSize, net.TcpSize, net.TcpLimit, net.Count,
+    e1000.Pci, e1000.PciRegister, e1000.PciCommand, e1000.E1000Register, e1000.E1000Ctrl, e1000.E1000Receive,
+    e1000.E1000Transmit, e1000.E1000Cause, e1000.E1000Descriptor, e1000.E1000Size,
+)
+WORDS = BASIC_WORDS + MICRO_WORDS + ACTIVATIONS_WORDS + NET_WORDS
 
 BASIC_LAYOUTS: tuple[Layout, ...] = (
     cpu.FRAME, kernel.SWITCH, kernel.TCB, cpu.GATE, cpu.TSS,
@@ -52,7 +60,12 @@ ACTIVATIONS_LAYOUTS: tuple[Layout, ...] = (
     activations.NUMBER, activations.LINK, activations.ACT, activations.PROCESS, activations.VP, activations.PIPE,
     threads.QUEUE, threads.MUTEX, threads.SEMAPHORE, threads.ATTRIBUTES, threads.UT, threads.RESUME,
 )
-LAYOUTS = BASIC_LAYOUTS + MICRO_LAYOUTS + ACTIVATIONS_LAYOUTS
+NET_LAYOUTS: tuple[Layout, ...] = (
+    net.ETHER, net.ARP, net.IP, net.ICMP, net.UDP, net.TCP,
+    net.NET, net.NEIGHBOUR, net.PORT, net.LISTENER, net.HALF, net.CONN,
+    e1000.RDESC, e1000.TDESC, e1000.E1000,
+)
+LAYOUTS = BASIC_LAYOUTS + MICRO_LAYOUTS + ACTIVATIONS_LAYOUTS + NET_LAYOUTS
 
 PARAMETERS = (*memory.Parameter.__members__, *micro.MicroParameter.__members__)   # what an image's manifest may set
 

@@ -1,0 +1,221 @@
+; TCP: half open connections: SYN has come, SYN and ACK have gone.
+;
+; Owns these. One is small; buffers come with the end of the handshake. So a flood of SYNs fills a listener's share of
+; them, and nothing else.
+
+.include "net/tcp.inc"
+
+ISS_CLOCK = 250                 ; first numbers grow by that in a millisecond (RFC 9293),
+ISS_STEP = 64000                ; and by that with every connection
+
+.text
+
+; half_reset: the peer says that there is no such connection.
+;   in    ESI = HALF, or 0
+.global half_reset
+half_reset:
+    test esi, esi
+    jz .Lreturn
+    mov eax, [seg_seq]
+    dec eax
+    cmp eax, [esi + HALF_THEIRS]
+    je half_free
+.Lreturn:
+    ret
+
+; half_begin: a connection begins, or we are asked again.
+;   in    EBX = LISTENER, ESI = HALF, or 0
+.global half_begin
+half_begin:
+    mov eax, [seg_seq]
+    test esi, esi
+    jz .Lnew
+    cmp eax, [esi + HALF_THEIRS]
+    je half_send
+    call half_free              ; the peer has begun anew
+.Lnew:
+    mov eax, [ebx + LISTENER_HALF_COUNT]
+    cmp eax, [ebx + LISTENER_HALF_LIMIT]
+    jae .Lfull
+    mov esi, halves
+.Lnext:
+    cmp dword ptr [esi + HALF_LISTENER], 0
+    je .Lfree
+    add esi, HALF_SIZE
+    cmp esi, halves_end
+    jb .Lnext
+.Lfull:
+    COUNT COUNT_TCP_SYN
+    ret
+.Lfree:
+    inc dword ptr [ebx + LISTENER_HALF_COUNT]
+    mov [esi + HALF_LISTENER], ebx
+    mov eax, [seg_address]
+    mov [esi + HALF_ADDRESS], eax
+    mov eax, [seg_ports]
+    mov [esi + HALF_PORTS], eax
+    mov eax, [seg_seq]
+    mov [esi + HALF_THEIRS], eax
+    mov eax, [seg_mss]
+    mov [esi + HALF_MSS], eax
+    call net_clock
+    imul eax, eax, ISS_CLOCK
+    add dword ptr [iss_step], ISS_STEP
+    add eax, [iss_step]
+    mov [esi + HALF_OURS], eax
+    mov dword ptr [esi + HALF_TRIES], 0
+
+; half_ask: sends SYN and ACK, and again if there is no answer.
+;   in    ESI = HALF
+half_ask:
+    call net_clock
+    mov ecx, [esi + HALF_TRIES]
+    inc dword ptr [esi + HALF_TRIES]
+    mov edx, RTO_FIRST
+    shl edx, cl
+    add eax, edx
+    mov [esi + HALF_DUE], eax
+
+; half_send: sends SYN and ACK.
+;   in    ESI = HALF
+half_send:
+    mov eax, [esi + HALF_PORTS]
+    rol eax, 16
+    mov [net_frame + TCP_OUT + TCP_SOURCE], eax
+    mov eax, [esi + HALF_OURS]
+    bswap eax
+    mov [net_frame + TCP_OUT + TCP_SEQUENCE], eax
+    mov eax, [esi + HALF_THEIRS]
+    inc eax
+    bswap eax
+    mov [net_frame + TCP_OUT + TCP_ACKNOWLEDGED], eax
+    mov byte ptr [net_frame + TCP_OUT + TCP_FLAGS], TCP_SYN | TCP_ACK
+    mov byte ptr [net_frame + TCP_OUT + TCP_OFFSET], TCP_OFFSET_MSS
+    mov word ptr [net_frame + TCP_OUT + TCP_WINDOW], TCP_BUFFER >> 8 | (TCP_BUFFER & 0xff) << 8
+    mov dword ptr [net_frame + TCP_OUT + TCP_SIZE], TCP_MSS_SENT
+    mov eax, [esi + HALF_ADDRESS]
+    mov ecx, TCP_SIZE + 4
+    jmp tcp_emit
+
+; half_end: the handshake ends, and a connection waits to be accepted.
+;   in    EBX = LISTENER, ESI = HALF
+.global half_end
+half_end:
+    mov eax, [seg_ack]
+    dec eax
+    cmp eax, [esi + HALF_OURS]
+    jne tcp_refuse
+    mov eax, [seg_seq]
+    dec eax
+    cmp eax, [esi + HALF_THEIRS]
+    jne .Lwindow
+    mov eax, [ebx + LISTENER_COUNT]
+    cmp eax, [ebx + LISTENER_LIMIT]
+    jae .Lfull
+    mov edi, ebx
+    call conn_new
+    jc .Lfull
+    call conn_establish
+    call half_free
+    mov eax, ebx
+    inc dword ptr [edi + LISTENER_COUNT]
+    cmp dword ptr [edi + LISTENER_HEAD], 0
+    jne .Lbehind
+    mov [edi + LISTENER_HEAD], eax
+    jmp .Llast
+.Lbehind:
+    mov edx, [edi + LISTENER_TAIL]
+    mov [edx + CONN_LINK], eax
+.Llast:
+    mov [edi + LISTENER_TAIL], eax
+    push edi
+    call tcp_segment            ; it may have data
+    pop eax
+    jmp net_wake
+.Lwindow:
+    COUNT COUNT_TCP_WINDOW
+    ret
+.Lfull:
+    COUNT COUNT_TCP_ACCEPT
+    ret
+
+; half_find: finds the half open connection of the segment.
+;   out   ESI = HALF, or 0
+.global half_find
+half_find:
+    mov eax, [seg_address]
+    mov edx, [seg_ports]
+    mov esi, halves
+.Lnext:
+    cmp [esi + HALF_PORTS], edx
+    jne .Lother
+    cmp [esi + HALF_ADDRESS], eax
+    je .Lreturn
+.Lother:
+    add esi, HALF_SIZE
+    cmp esi, halves_end
+    jb .Lnext
+    xor esi, esi
+.Lreturn:
+    ret
+
+; half_free: a half open connection is gone.
+;   in    ESI = HALF
+half_free:
+    mov eax, [esi + HALF_LISTENER]
+    dec dword ptr [eax + LISTENER_HALF_COUNT]
+    xor eax, eax
+    mov [esi + HALF_LISTENER], eax
+    mov [esi + HALF_ADDRESS], eax
+    ret
+
+; half_tick: asks half open connections again, and gives them up.
+.global half_tick
+half_tick:
+    push esi
+    mov esi, halves
+.Lnext:
+    cmp dword ptr [esi + HALF_LISTENER], 0
+    je .Lskip
+    call net_clock
+    sub eax, [esi + HALF_DUE]
+    js .Lskip
+    cmp dword ptr [esi + HALF_TRIES], TCP_HALF_TRIES
+    je .Lfail
+    call half_ask
+    jmp .Lskip
+.Lfail:
+    COUNT COUNT_TCP_HALF
+    call half_free
+.Lskip:
+    add esi, HALF_SIZE
+    cmp esi, halves_end
+    jb .Lnext
+    pop esi
+    ret
+
+; half_drop: nobody listens any more to those who knocked.
+;   in    EBX = LISTENER
+.global half_drop
+half_drop:
+    push esi
+    mov esi, halves
+.Lnext:
+    cmp [esi + HALF_LISTENER], ebx
+    jne .Lskip
+    call half_free
+.Lskip:
+    add esi, HALF_SIZE
+    cmp esi, halves_end
+    jb .Lnext
+    pop esi
+    ret
+
+.bss
+
+.align 4
+iss_step:                       ; ISS_STEP for every connection so far
+    .space 4
+halves:                         ; HALFs
+    .space TCP_HALVES * HALF_SIZE
+halves_end:
