@@ -1,0 +1,246 @@
+; The 82540EM: frames between its rings and the network (guest/net). Source: Intel 317453, section 14.
+;
+; Each ring has a buffer of its own for each descriptor, for good. The one that is to be looked at next is ours to know:
+;
+;     receive     receive_next     what has come is taken from there on while RDESC_STATUS says done, and given back at
+;                                  once: the tail is the one before it, so that hardware never has the whole ring
+;     transmit    transmit_next    the next frame goes there, unless its descriptor is not done yet: then it is dropped
+;
+; Whoever links this finds the card (which needs ports), maps the registers, gives memory of E1000_SIZE bytes, and calls e1000_interrupt when line 11 fires,
+; or e1000_poll now and then. One of these runs at a time. Calling rule as in net/net.inc.
+
+.include "net/net.inc"
+
+.assert E1000_TRANSMIT_RING - E1000_RECEIVE_RING == E1000_RING * RDESC_SIZE, "E1000 has room for E1000_RING descriptors"
+.assert E1000_TRANSMIT_BUFFERS - E1000_RECEIVE_BUFFERS == E1000_RING * E1000_BUFFER, "... and buffers"
+
+.text
+
+; e1000_find: finds the card on the PCI bus, and lets it use memory.
+;   out   CF set: there is none; else EAX = physical address of its registers, EDX = its interrupt line
+.global e1000_find
+e1000_find:
+    push ebx
+    mov ebx, PCI_ENABLE
+.Lnext:
+    mov eax, ebx
+    call pci_read
+    cmp eax, E1000_ID
+    je .Lfound
+    add ebx, PCI_DEVICE
+    cmp ebx, PCI_DEVICES_END
+    jne .Lnext
+    stc
+    pop ebx
+    ret
+.Lfound:
+    lea eax, [ebx + PCI_COMMAND]
+    call pci_read                       ; selects it, too
+    or eax, PCI_MASTER
+    and eax, 0xffff                     ; the upper half is the status, where ones clear
+    out dx, eax
+    lea eax, [ebx + PCI_LINE]
+    call pci_read
+    movzx eax, al
+    push eax
+    lea eax, [ebx + PCI_BAR0]
+    call pci_read
+    and eax, ~0xf                       ; its kind
+    pop edx
+    clc
+    pop ebx
+    ret
+
+; pci_read: reads a register of a PCI function.
+;   in    EAX = which, as PCI_ADDRESS has it
+;   out   EAX = the register; EDX = PCI_DATA, where it can be written now
+pci_read:
+    mov dx, PCI_ADDRESS
+    out dx, eax
+    mov edx, PCI_DATA
+    in eax, dx
+    ret
+
+; e1000_init: resets the card and sets it going.
+;   in    EAX = its registers; EDX = E1000, ECX = the same, physical
+.global e1000_init
+e1000_init:
+    push ebx
+    push esi
+    push edi
+    mov [registers], eax
+    mov [memory], edx
+    mov ebx, eax
+    mov esi, ecx
+    mov dword ptr [ebx + E1000_IMC], -1
+    mov dword ptr [ebx + E1000_CTRL], CTRL_RST
+    mov dword ptr [ebx + E1000_IMC], -1
+    mov eax, [ebx + E1000_ICR]                      ; clears what the reset has left
+    mov dword ptr [ebx + E1000_CTRL], CTRL_SLU
+
+    ; The card's own address, which the reset has loaded from its EEPROM.
+    mov eax, [ebx + E1000_RAL]
+    mov [e1000_mac], eax
+    mov eax, [ebx + E1000_RAH]
+    mov [e1000_mac_end], ax
+
+    ; Both rings: a buffer for each descriptor; those to transmit are done.
+    xor eax, eax
+    mov [receive_next], eax
+    mov [transmit_next], eax
+    mov edi, edx
+    mov ecx, (E1000_RING * RDESC_SIZE + E1000_RING * TDESC_SIZE) / 4
+    rep stosd
+    lea edi, [edx + E1000_RECEIVE_RING]
+    lea eax, [esi + E1000_RECEIVE_BUFFERS]
+    mov ecx, E1000_RING
+.Lreceive:
+    mov [edi + RDESC_BUFFER], eax
+    add edi, RDESC_SIZE
+    add eax, E1000_BUFFER
+    dec ecx
+    jnz .Lreceive
+    lea edi, [edx + E1000_TRANSMIT_RING]
+    lea eax, [esi + E1000_TRANSMIT_BUFFERS]
+    mov ecx, E1000_RING
+.Ltransmit:
+    mov [edi + TDESC_BUFFER], eax
+    mov byte ptr [edi + TDESC_STATUS], DESCRIPTOR_DONE
+    add edi, TDESC_SIZE
+    add eax, E1000_BUFFER
+    dec ecx
+    jnz .Ltransmit
+
+    lea eax, [esi + E1000_RECEIVE_RING]
+    mov [ebx + E1000_RDBAL], eax
+    mov dword ptr [ebx + E1000_RDLEN], E1000_RING * RDESC_SIZE
+    mov dword ptr [ebx + E1000_RDT], E1000_RING - 1
+    lea eax, [esi + E1000_TRANSMIT_RING]
+    mov [ebx + E1000_TDBAL], eax
+    mov dword ptr [ebx + E1000_TDLEN], E1000_RING * TDESC_SIZE
+    mov dword ptr [ebx + E1000_TCTL], TCTL_ON
+    mov dword ptr [ebx + E1000_RCTL], RCTL_ON
+    mov dword ptr [ebx + E1000_IMS], CAUSES_WANTED
+    pop edi
+    pop esi
+    pop ebx
+    ret
+
+; net_transmit: sends a frame.
+;   in    ESI = frame, ECX = length, up to ETHER_MAX; copied before it returns
+;
+; There is no way to say that the ring is full: what is dropped here might as well be lost on the wire.
+.global net_transmit
+net_transmit:
+    push ebx
+    push esi
+    push edi
+    mov ebx, [transmit_next]
+    mov edx, [memory]
+    mov eax, ebx
+    shl eax, E1000_DESCRIPTOR_SHIFT
+    lea eax, [edx + eax + E1000_TRANSMIT_RING]
+    test byte ptr [eax + TDESC_STATUS], DESCRIPTOR_DONE
+    jz .Lfull
+    mov edi, ebx
+    shl edi, E1000_BUFFER_SHIFT
+    lea edi, [edx + edi + E1000_TRANSMIT_BUFFERS]
+    mov [eax + TDESC_LENGTH], cx
+    mov byte ptr [eax + TDESC_COMMAND], TDESC_WHOLE
+    mov byte ptr [eax + TDESC_STATUS], 0
+    mov edx, ecx
+    shr ecx, 2
+    rep movsd
+    mov ecx, edx
+    and ecx, 3
+    rep movsb
+    inc ebx
+    and ebx, E1000_RING - 1
+    mov [transmit_next], ebx
+    mov eax, [registers]
+    mov [eax + E1000_TDT], ebx
+.Lreturn:
+    pop edi
+    pop esi
+    pop ebx
+    ret
+.Lfull:
+    inc dword ptr [e1000_full]
+    jmp .Lreturn
+
+; e1000_interrupt: the card's line has fired: clears the causes, and takes what has come.
+;   out   EAX = frames
+.global e1000_interrupt
+e1000_interrupt:
+    mov eax, [registers]
+    mov eax, [eax + E1000_ICR]
+
+; e1000_poll: gives the network every frame that has come.
+;   out   EAX = how many
+.global e1000_poll
+e1000_poll:
+    push ebx
+    push esi
+    push edi
+    push ebp
+    mov ebx, [receive_next]
+    xor ebp, ebp
+.Lnext:
+    mov edx, [memory]
+    mov edi, ebx
+    shl edi, E1000_DESCRIPTOR_SHIFT
+    lea edi, [edx + edi + E1000_RECEIVE_RING]
+    mov al, [edi + RDESC_STATUS]
+    test al, DESCRIPTOR_DONE
+    jz .Ldone
+    and al, RDESC_WHOLE
+    cmp al, RDESC_WHOLE
+    jne .Ldrop                      ; longer than any frame that we want
+    cmp byte ptr [edi + RDESC_ERRORS], 0
+    jne .Ldrop
+    mov esi, ebx
+    shl esi, E1000_BUFFER_SHIFT
+    lea esi, [edx + esi + E1000_RECEIVE_BUFFERS]
+    movzx ecx, word ptr [edi + RDESC_LENGTH]
+    call net_input
+    inc ebp
+.Lback:
+    mov byte ptr [edi + RDESC_STATUS], 0
+    mov eax, [registers]
+    mov [eax + E1000_RDT], ebx
+    inc ebx
+    and ebx, E1000_RING - 1
+    jmp .Lnext
+.Ldrop:
+    inc dword ptr [e1000_dropped]
+    jmp .Lback
+.Ldone:
+    mov [receive_next], ebx
+    mov eax, ebp
+    pop ebp
+    pop edi
+    pop esi
+    pop ebx
+    ret
+
+.bss
+
+.global e1000_mac, e1000_mac_end, e1000_full, e1000_dropped
+
+.align 4
+registers:                      ; where they are mapped
+    .space 4
+memory:                         ; E1000
+    .space 4
+receive_next:                   ; number of the descriptor to look at
+    .space 4
+transmit_next:                  ; likewise, to fill
+    .space 4
+e1000_full:                     ; frames that found no room in the ring
+    .space 4
+e1000_dropped:                  ; frames that came too long or damaged
+    .space 4
+e1000_mac:                      ; the card's address,
+    .space 4
+e1000_mac_end:                  ;   and its last two bytes
+    .space 4
