@@ -41,7 +41,7 @@ class Bench:
 
     def machine(self, image: str | Path | None = None, *, cpu: str | Path | None = None, address: int | None = None,
                 command_line: str | None = None, modules: Iterable[str] = (),
-                parameters: Mapping[str, int] | None = None, memory: int = 16 << 20, until: int | str | None = None,
+                parameters: Mapping[str, int] | None = None, memory: int | None = None, until: int | str | None = None,
                 paths: Mapping[str, Any] | str | Path | None = None, **options: Any) -> Guest:
         """A machine that is the test's own.
 
@@ -56,14 +56,15 @@ class Bench:
         if image is None and marked is None:
             pytest.fail("machine(): name an image, or mark the test with @pytest.mark.image(NAME)")
         if image is None and marked is not None:
-            given = {"cpu": cpu, "until": until, "paths": paths, "parameters": parameters}
+            given = {"cpu": cpu, "address": address, "command_line": command_line, "modules": tuple(modules) or None,
+                     "parameters": parameters, "memory": memory, "until": until, "paths": paths}
             return self.machine(*marked.args, **{**marked.kwargs, **options,
                                                  **{name: value for name, value in given.items() if value is not None}})
         profile = self._item.get_closest_marker("profile")
         chosen = cpu or (profile.args[0] if profile else None) or self._item.config.getoption("trapline_cpu")
         wanted = Wanted(self._file(str(image)), address, command_line, tuple(map(self._module, modules)),
-                        tuple(sorted((parameters or {}).items())), self._file(str(chosen)) if chosen else None, memory,
-                        until, tuple(sorted(options.items())))
+                        tuple(sorted((parameters or {}).items())), self._file(str(chosen)) if chosen else None,
+                        16 << 20 if memory is None else memory, until, tuple(sorted(options.items())))
         wrong = ""
         try:
             booted = self._pool.take(wanted)

@@ -171,9 +171,9 @@ def test_marker(machine):
     assert "200 ticks a second" in m.console
 @pytest.mark.image("hello", parameters={"TICK_HZ": 200})
 def test_call_over_marker(machine):
-    m = machine(parameters={"TICK_HZ": 300})
+    m = machine(parameters={"TICK_HZ": 300}, memory=8 << 20)
     m.run()
-    assert "300 ticks a second" in m.console
+    assert "300 ticks a second" in m.console and m.ram.size == 8 << 20
 """).assert_outcomes(passed=4)
 
 
