@@ -5,6 +5,7 @@
 .include "lib/micro/user.inc"
 
 TIMER = 1                       ; identifier of the thread of line 0: version 1
+TICKS_KEPT = 4                  ; 2^-4 of the longest tick is forgotten with each
 
 .text
 
@@ -31,10 +32,20 @@ ticks_init:
 ticks_interrupt:
     xor esi, esi                ; any answer opens the line again
     call ipc_send_now
+
+    ; How long is a tick? One that comes late makes the next one short, so the longest counts, and is forgotten slowly.
     rdtsc
     mov ecx, eax
     xchg ecx, [ticks_stamp]
     sub eax, ecx
+    mov edx, [ticks_cycles]
+    mov ecx, edx
+    sar ecx, TICKS_KEPT
+    sub edx, ecx
+    cmp eax, edx
+    jge .Llonger
+    mov eax, edx
+.Llonger:
     mov [ticks_cycles], eax
     inc dword ptr [ticks]
     inc dword ptr [ticks_new]
@@ -80,7 +91,7 @@ ticks_sleep:
 .data
 
 .align 4
-ticks_cycles:                   ; RDTSC from the last tick but one to the last
+ticks_cycles:                   ; what a tick takes, by RDTSC; never too little. -1: there was none yet
     .long -1
 
 .bss

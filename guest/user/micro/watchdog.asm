@@ -5,7 +5,7 @@
 ; things condemn it:
 ;
 ;     it has been thinking whom to dispatch for more than a share of a tick (WATCH_SINCE, WATCH_SHARE)
-;     it has had most of a tick, and has dispatched nobody (WATCH_DISPATCHES, WATCH_TURN), whatever it says
+;     it has had half a tick or more, and has dispatched nobody (WATCH_DISPATCHES, WATCH_TURN), whatever it says
 ;
 ; The first is found at the next tick after its share is over, within a tick of that. The second is for one that is stuck
 ; where it does not say so: found at the end of the next turn that it gets. Both count the time that it had in this turn

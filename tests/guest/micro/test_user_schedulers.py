@@ -170,8 +170,8 @@ def test_one_that_does_not_say_that_it_is_thinking_is_replaced_within_two(dispat
 
 
 def test_a_sound_scheduler_is_never_taken_for_stuck(directory: Path) -> None:
-    """Ticks so close together that many hit the lower scheduler itself; its share of one is 1,560 cycles then."""
-    done = run(image(directory, "uls", Program("lower", more=("fail_never",)), parameters="TICK_HZ = 8000"))
+    """Ticks so close together that many hit the lower scheduler itself, and some come late."""
+    done = run(image(directory, "uls", Program("lower", more=("fail_never",)), parameters="TICK_HZ = 20000"))
     assert sorted(done.lines) == sorted(WORKERS)
     assert done.result.counters.traps[Vector.VECTOR_IRQ0] > 500
 
