@@ -1,4 +1,4 @@
-"""Packets: Ethernet frames and what may be in them, built and parsed: ARP, IPv4, ICMP and UDP.
+"""Packets: Ethernet frames and what may be in them, built and parsed: ARP, IPv4, ICMP, UDP and TCP.
 
 A packet is a tuple of its fields; `build` makes bytes of it, with lengths and checksums filled in, and `parse` makes it
 of bytes, or raises PacketError. Addresses are bytes as in the packet: 6 for Ethernet, 4 for IPv4.
@@ -51,6 +51,25 @@ class IcmpType(IntEnum):
     ECHO_REPLY = 0
     UNREACHABLE = 3
     ECHO_REQUEST = 8
+
+
+class TcpFlag(IntEnum):
+    """What a TCP segment is, as bits."""
+
+    FIN = 0x01                  # the sender has no more to send
+    SYN = 0x02                  # the first segment
+    RST = 0x04                  # there is no such connection
+    PSH = 0x08                  # hand it over now
+    ACK = 0x10                  # the acknowledgement counts
+    URG = 0x20                  # the urgent pointer counts
+
+
+class TcpOption(IntEnum):
+    """Options of a TCP segment."""
+
+    END = 0
+    NOTHING = 1                 # padding
+    MSS = 2                     # the longest data that the sender takes in a segment
 
 
 def mac(text: str) -> bytes:
@@ -221,3 +240,59 @@ class Udp(NamedTuple):
         if data[6:8] != b"\0\0" and checksum(pseudo_header(source, destination, Protocol.UDP, length) + data):
             raise PacketError("a UDP datagram with a wrong checksum")
         return cls(int.from_bytes(data[:2]), int.from_bytes(data[2:4]), data[8:])
+
+
+class Tcp(NamedTuple):
+    """A TCP segment (RFC 9293); its checksum covers the addresses of the packet around it."""
+
+    source: int                 # ports
+    destination: int
+    sequence: int               # of the first byte of the payload, or of the SYN before it
+    acknowledgement: int        # the sequence number that the sender expects next
+    flags: int                  # TcpFlag, or'ed
+    window: int                 # bytes that the sender takes from there
+    payload: bytes = b""
+    options: bytes = b""        # of a length divisible by 4
+    urgent: int = 0
+
+    @property
+    def mss(self) -> int | None:
+        """The value of option MSS, if there is one. Raises PacketError for options that overlap or are cut."""
+        at, options = 0, self.options
+        while at < len(options) and options[at] != TcpOption.END:
+            if options[at] == TcpOption.NOTHING:
+                at += 1
+                continue
+            length = options[at + 1] if at + 1 < len(options) else 0
+            if not 2 <= length <= len(options) - at:
+                raise PacketError("a TCP segment whose options have no sense")
+            if options[at] == TcpOption.MSS and length == 4:
+                return int.from_bytes(options[at + 2:at + 4])
+            at += length
+        return None
+
+    def build(self, source: bytes, destination: bytes) -> bytes:
+        """The segment, from the IPv4 address `source` to `destination`."""
+        head = 20 + len(self.options)
+        data = struct.pack("!HHIIBBHHH", self.source, self.destination, self.sequence, self.acknowledgement, head << 2,
+                           self.flags, self.window, 0, self.urgent) + self.options + self.payload
+        value = checksum(pseudo_header(source, destination, Protocol.TCP, len(data)) + data)
+        return data[:16] + value.to_bytes(2) + data[18:]
+
+    @classmethod
+    def parse(cls, data: bytes, source: bytes, destination: bytes) -> Self:
+        """The segment in the packet from `source` to `destination`."""
+        if len(data) < 20:
+            raise PacketError(f"a TCP segment has at least 20 bytes, not {len(data)}")
+        port, to, sequence, acknowledgement, offset, flags, window, _, urgent = struct.unpack_from("!HHIIBBHHH", data)
+        head = (offset >> 4) * 4
+        if not 20 <= head <= len(data):
+            raise PacketError(f"a TCP header of {head} bytes in a segment of {len(data)}")
+        if checksum(pseudo_header(source, destination, Protocol.TCP, len(data)) + data):
+            raise PacketError("a TCP segment with a wrong checksum")
+        return cls(port, to, sequence, acknowledgement, flags & 0x3F, window, data[head:], data[20:head], urgent)
+
+
+def mss_option(size: int) -> bytes:
+    """The option that says that `size` bytes of data are taken in a segment."""
+    return struct.pack("!BBH", TcpOption.MSS, 4, size)

@@ -20,12 +20,15 @@ from emu.net.packets import (
     Operation,
     PacketError,
     Protocol,
+    Tcp,
+    TcpFlag,
     Udp,
     checksum,
     ip,
     ip_text,
     mac,
     mac_text,
+    mss_option,
 )
 
 A, B = ip("10.0.0.1"), ip("10.0.0.2")
@@ -204,9 +207,64 @@ def test_a_malformed_datagram_is_refused(data: bytes) -> None:
         Udp.parse(data, A, B)
 
 
+# TCP
+
+def test_a_syn_by_hand() -> None:
+    syn = Tcp(0x9C40, 80, 1, 0, TcpFlag.SYN, 0xFFFF, options=mss_option(1460))
+    built = syn.build(A, B)
+    rest = slow_checksum(A + B + bytes.fromhex("0006 0018 9c40 0050 0000 0001 0000 0000 6002 ffff 0000 0000 0204 05b4"))
+    assert built == bytes.fromhex("9c40 0050 0000 0001 0000 0000 6002 ffff") + rest.to_bytes(2) + bytes.fromhex(
+        "0000 0204 05b4")
+    assert Tcp.parse(built, A, B) == syn and syn.mss == 1460
+
+
+@given(words, words, st.integers(0, (1 << 32) - 1), st.integers(0, (1 << 32) - 1), st.integers(0, 0x3F), words,
+       st.binary(max_size=100), st.integers(0, 10), words, ips, ips)
+def test_a_segment_is_what_was_built(source: int, destination: int, sequence: int, acknowledgement: int, flags: int,
+                                     window: int, payload: bytes, options: int, urgent: int, sender: bytes,
+                                     receiver: bytes) -> None:
+    segment = Tcp(source, destination, sequence, acknowledgement, flags, window, payload, b"\1" * 4 * options, urgent)
+    built = segment.build(sender, receiver)
+    assert slow_checksum(sender + receiver + struct.pack("!HH", 6, len(built)) + built) == 0
+    assert Tcp.parse(built, sender, receiver) == segment
+
+
+@pytest.mark.parametrize(("options", "mss"), [
+    ("", None), ("020405b4", 1460), ("0101 0204 0218 0101", 536), ("0303 0701 0204 05b4", 1460), ("0000 0000", None),
+    ("0001 0204 05b4 0000", None), ("0203 0500", None)])
+def test_the_mss_among_the_options(options: str, mss: int | None) -> None:
+    assert Tcp(1, 2, 3, 4, TcpFlag.SYN, 5, options=bytes.fromhex(options)).mss == mss
+
+
+@pytest.mark.parametrize("options", ["0101 0102", "0204 05", "0200 0000", "0301 0000", "05ff 0000"])
+def test_options_that_overlap_or_are_cut_are_refused(options: str) -> None:
+    with pytest.raises(PacketError, match="a TCP segment whose options have no sense"):
+        _ = Tcp(1, 2, 3, 4, TcpFlag.SYN, 5, options=bytes.fromhex(options)).mss
+
+
+GOOD = Tcp(1, 2, 3, 4, TcpFlag.ACK, 5, b"data").build(A, B)
+
+
+@pytest.mark.parametrize("data", [
+    b"", GOOD[:19], GOOD[:-1], GOOD + b"x",
+    GOOD[:12] + b"\x40" + GOOD[13:],                        # a header of 16 bytes
+    GOOD[:12] + b"\x70" + GOOD[13:],                        # a header of 28 bytes
+    GOOD[:7] + b"\0" + GOOD[8:],                            # another sequence number: another checksum
+])
+def test_a_malformed_segment_is_refused(data: bytes) -> None:
+    with pytest.raises(PacketError):
+        Tcp.parse(data, A, B)
+
+
+def test_a_segment_for_somebody_else_has_a_wrong_checksum() -> None:
+    with pytest.raises(PacketError, match="a TCP segment with a wrong checksum"):
+        Tcp.parse(GOOD, A, A)
+
+
 @given(st.binary(max_size=80))
 def test_noise_is_parsed_or_refused_and_nothing_else(data: bytes) -> None:
-    for parse in (Ethernet.parse, Arp.parse, IPv4.parse, Icmp.parse, lambda data: Udp.parse(data, A, B)):
+    for parse in (Ethernet.parse, Arp.parse, IPv4.parse, Icmp.parse, lambda data: Udp.parse(data, A, B),
+                  lambda data: Tcp.parse(data, A, B)):
         try:
             parse(data)
         except PacketError as error:
