@@ -11,16 +11,16 @@ from fractions import Fraction
 
 from emu.clock import Clock
 from emu.kept import Kept
+from emu.net.arrivals import Arrivals
 from emu.net.host import Host
+from emu.net.meter import Meter
 from emu.net.packets import IPv4, Udp
-from emu.net.wire import SECOND
 
 STAMP = struct.Struct("!4sIQ")      # MAGIC, sequence number, cycle
 MAGIC = b"TRAP"
 ECHO, DISCARD = 7, 9                # ports (RFC 862, RFC 863)
 SOURCE = 49_152                     # the port that a source sends from
 LONGEST = 1472                      # bytes of payload that fit into one Ethernet frame
-LOOKS = 1000                        # times a second that a source looks whether its destination has been found
 WINDOW = 4096                       # sequence numbers, back from the highest, of which a sink knows whether they came
 
 
@@ -47,17 +47,14 @@ class Echo(Kept):
 class Sink(Kept):
     """Counts and measures what comes to a port. Sequence numbers make sense of one source at a time."""
 
-    KEPT = ("datagrams", "bytes", "first", "last", "_first_bytes", "stamped", "highest", "duplicates", "reordered",
-            "_seen", "latencies", "latency_least", "latency_most", "_latency_sum")
+    KEPT = ("datagrams", "meter", "stamped", "highest", "duplicates", "reordered", "_seen", "latencies",
+            "latency_least", "latency_most", "_latency_sum")
 
     def __init__(self, host: Host, port: int = DISCARD) -> None:
         """Raises ValueError if the port is taken."""
         self._clock = host.clock
         self.datagrams = 0              # received
-        self.bytes = 0                  # of their payload
-        self.first = 0                  # cycle at which the first one arrived, once there is one,
-        self.last = 0                   # and the last one
-        self._first_bytes = 0           # payload of the first one
+        self.meter = Meter(host.clock)  # of their payload
         self.stamped = 0                # datagrams with a STAMP
         self.highest = -1               # highest sequence number so far
         self.duplicates = 0             # stamped ones that had come before
@@ -75,28 +72,18 @@ class Sink(Kept):
         return self.highest + 1 - (self.stamped - self.duplicates)
 
     @property
-    def goodput(self) -> Fraction:
-        """Bits of payload a second: what came after the first datagram, over the time from that one to the last."""
-        elapsed = self.last - self.first
-        bits = (self.bytes - self._first_bytes) * 8
-        return Fraction(bits * self._clock.frequency, elapsed) if elapsed else Fraction(0)
-
-    @property
     def latency(self) -> Fraction:
         """Mean cycles from sending to arriving."""
         return Fraction(self._latency_sum, self.latencies) if self.latencies else Fraction(0)
 
     def _receive(self, packet: IPv4, datagram: Udp) -> None:
-        self.last = self._clock.moment
-        if not self.datagrams:
-            self.first, self._first_bytes = self.last, len(datagram.payload)
         self.datagrams += 1
-        self.bytes += len(datagram.payload)
+        self.meter.count(len(datagram.payload))
         if len(datagram.payload) >= STAMP.size:
             magic, sequence, cycle = STAMP.unpack_from(datagram.payload)
             if magic == MAGIC:
                 self._order(sequence)
-                self._time(self.last - cycle)
+                self._time(self._clock.moment - cycle)
 
     def _order(self, sequence: int) -> None:
         self.stamped += 1
@@ -120,10 +107,10 @@ class Sink(Kept):
 
     def describe(self) -> dict[str, int]:
         """What was measured, for people; goodput in bits/s, latencies in cycles."""
-        return {"datagrams": self.datagrams, "bytes": self.bytes, "first": self.first, "last": self.last,
-                "goodput": round(self.goodput), "missing": self.missing, "duplicates": self.duplicates,
-                "reordered": self.reordered, "latency least": self.latency_least, "latency mean": round(self.latency),
-                "latency most": self.latency_most}
+        return {"datagrams": self.datagrams} | self.meter.describe() | {
+            "missing": self.missing, "duplicates": self.duplicates, "reordered": self.reordered,
+            "latency least": self.latency_least, "latency mean": round(self.latency),
+            "latency most": self.latency_most}
 
 
 class Source(Kept):
@@ -133,7 +120,7 @@ class Source(Kept):
     What comes back to its port is measured in `returned`: round trips, if the destination echoes.
     """
 
-    KEPT = ("sequence", "refused", "_origin", "returned")
+    KEPT = ("refused", "returned", "_arrivals")
 
     def __init__(self, host: Host, destination: bytes, rate: int | None = None, *, frames: int | None = None,
                  size: int = 1000, start: int = 0, stop: int | None = None, count: int | None = None,
@@ -155,36 +142,22 @@ class Source(Kept):
         self._host = host
         self._clock: Clock = host.clock
         self._destination, self._port, self._source, self._size = destination, port, source, size
-        self._interval = self._clock.frequency / per_second         # cycles
-        self._stop = None if stop is None else -(-stop * self._clock.frequency // SECOND)
-        self._count = count
-        self._event = self._clock.event(f"{host.end.name}.udp{source}", self._send)
-        self.sequence = 0               # of the next datagram: how many were sent, or refused
         self.refused = 0                # datagrams for which there was no room
-        self._origin = -1               # the cycle of the first one, once it is sent
         self.returned = Sink(host, source)
         if mac:
             host.addresses[destination] = mac
-        if count != 0:
-            self._event.schedule(max(-(-start * self._clock.frequency // SECOND), self._clock.moment))
+        self._arrivals = Arrivals(host, f"{host.end.name}.udp{source}", destination, per_second, self._send,
+                                  start=start, stop=stop, count=count)
+
+    @property
+    def sequence(self) -> int:
+        """Of the next datagram: how many were sent, or refused."""
+        return self._arrivals.number
 
     def _send(self) -> None:
-        moment = self._clock.moment
-        if self._stop is not None and moment >= self._stop:
-            return
-        if self._destination not in self._host.addresses:
-            self._host.find(self._destination)
-            self._event.schedule(moment + self._clock.frequency // LOOKS)
-            return
-        if self._origin < 0:
-            self._origin = moment
-        payload = STAMP.pack(MAGIC, self.sequence & 0xFFFFFFFF, moment).ljust(self._size, b"\0")
+        payload = STAMP.pack(MAGIC, self.sequence & 0xFFFFFFFF, self._clock.moment).ljust(self._size, b"\0")
         if not self._host.send_udp(self._source, self._destination, self._port, payload):
             self.refused += 1
-        self.sequence += 1
-        if self.sequence != self._count:
-            due = self.sequence * self._interval
-            self._event.schedule(self._origin - (-due.numerator // due.denominator))
 
     def describe(self) -> dict[str, int]:
         """What was sent, and what came back, for people."""

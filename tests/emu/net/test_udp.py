@@ -202,7 +202,7 @@ def test_a_saturated_wire_gives_what_its_overhead_leaves(pair: Pair) -> None:
     sink = Sink(pair.guest)
     Source(pair.host, GUEST, 200_000_000, size=1472, count=1000)
     pair.settle()
-    assert sink.goodput == Fraction(1472 * 100_000_000, 1472 + OVERHEAD + 12)
+    assert sink.meter.goodput == Fraction(1472 * 100_000_000, 1472 + OVERHEAD + 12)
     assert sink.latency_most > 60 * 1538 * 8 > sink.latency_least          # the queue
 
 
@@ -221,7 +221,7 @@ def test_a_sink_finds_the_faults_of_the_wire() -> None:
 def test_what_has_no_stamp_is_counted_alone(pair: Pair) -> None:
     sink = feed(pair, b"short", b"not stamped by any source", stamp(0, 1 << 60))
     assert (sink.datagrams, sink.stamped, sink.latencies) == (3, 1, 0)
-    assert sink.bytes == 5 + 25 + 16
+    assert sink.meter.bytes == 5 + 25 + 16
 
 
 def test_a_sink_that_got_nothing_says_so(pair: Pair) -> None:
