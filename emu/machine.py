@@ -32,6 +32,7 @@ from emu.snapshot.snapshot import Snapshot, Snapshots
 from emu.timing.profile import Profile, load_profile
 
 if TYPE_CHECKING:
+    from emu.network import Network
     from loader.image import Image
 
 SLICE = 20_000_000          # cycles without a look at Python's signals: a fraction of a second
@@ -94,6 +95,7 @@ class Machine:
         self.pci = PciBus()
         self.post = PostCode()
         self.attached: dict[str, Kept] = {}                 # what is plugged in from outside: kept in snapshots, too
+        self.network: Network | None = None                 # the card, the wire, and what is at its other end
         self.parts: dict[str, Kept] = {                     # what has state of its own, for snapshots
             "pic": self.pic, "pit": self.pit, "system control": self.system_control, "keyboard": self.keyboard,
             "uart": self.uart, "rtc": self.rtc, "pci": self.pci, "post": self.post}
@@ -198,7 +200,8 @@ class Machine:
 
     def snapshot(self) -> Snapshot:
         """Everything that decides how the machine goes on, between two runs; pages of RAM that have not changed since
-        the last snapshot are shared with it. Nothing of the machine changes.
+        the last snapshot are shared with it. Nothing of the machine changes. Raises SnapshotError (emu.snapshot) if
+        something is plugged in that cannot be saved: a tap of the host.
         """
         return self._snapshots.take()
 

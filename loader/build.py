@@ -39,7 +39,7 @@ def build(name_or_path: str | Path, parameters: Mapping[str, int] | None = None)
         raise ImageError(f"{path}: the kernel has no Multiboot header in its first {multiboot.SEARCHED} bytes: "
                          "put one into its first section, .boot")
     image = multiboot.read(kernel, wanted.name, header)
-    image.profile, image.command_line = wanted.profile, wanted.command_line
+    image.profile, image.command_line, image.wiring = wanted.profile, wanted.command_line, wanted.wiring
     image.parameters = dict(wanted.kernel.parameters)
     image.path_files = list(wanted.path_files)
     image.files[""] = kernel

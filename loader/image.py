@@ -67,6 +67,15 @@ class Sections(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Wiring:
+    """What a manifest says that the machine's network card is plugged into, in the words of emu.net.plug."""
+
+    manifest: Path                   # where it says so; files that it names are relative to it
+    plug: str                        # what is at the other end
+    wire: str                        # which wire it is
+
+
 @dataclass
 class Image:
     """Something bootable, and the names in it."""
@@ -81,6 +90,7 @@ class Image:
     command_line: str = ""                                         # for a Multiboot kernel
     sections: Sections | None = None                           # what a Multiboot kernel is told of its ELF file
     profile: str | None = None                                     # processor that a manifest asks for
+    wiring: Wiring | None = None                                   # network that a manifest asks for
     parameters: dict[str, int] = field(default_factory=dict)       # constants that a manifest sets
     programs: dict[str, SymbolTable] = field(default_factory=dict)     # user symbols, by program
     program_lines: dict[str, LineMap] = field(default_factory=dict)    # user source lines, by program

@@ -9,6 +9,8 @@ Ours are guest/images/NAME.toml; a user's may lie anywhere. Paths in a manifest 
                                                    #   or else `variant` or `sources` in [kernel]
     profile = "p3-500"                             # processor, if the person does not name one
     command_line = "quiet"                         # for the kernel
+    nic = "host:10.0.0.1"                          # a network card, and what it is plugged into,
+    wire = "rate=1G"                               #   if the person does not say it: as trapline boot's --nic, --wire
 
     [kernel]
     sources = ["kernel/entry.asm"]                 # assembled and linked for the high half
@@ -24,8 +26,9 @@ Ours are guest/images/NAME.toml; a user's may lie anywhere. Paths in a manifest 
     parameters = { ROUNDS = 100 }
     arguments = "fast"                             # follow the name in the module's string
 
-A variant's file holds the keys of [kernel] at its top level, with paths relative to itself; a manifest's own
-parameters and entry go over them. A part's file likewise holds `sources`, and `base` if its programs need one.
+A variant's file holds the keys of [kernel] at its top level, and perhaps `parts`, with paths relative to itself; a
+manifest's own parameters and entry go over them. A part's file likewise holds `sources`, and `base` if its programs
+need one.
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ from typing import Any
 import guest
 from guest import abi
 from guest.abi.memory import Memory
-from loader.image import PAGE, ImageError, read_file
+from loader.image import PAGE, ImageError, Wiring, read_file
 
 GUEST = Path(guest.__path__[0])          # our guest software
 IMAGES = GUEST / "images"                # its manifests
@@ -55,9 +58,10 @@ _SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")          # of a constant or an e
 _LINKED: dict[str, tuple[type, ...]] = {"sources": (list,), "entry": (str,), "parameters": (dict,)}
 _KEYS: dict[str, dict[str, tuple[type, ...]]] = {        # what each table may hold, and of which type
     "manifest": {"image": (dict,), "kernel": (dict,), "program": (list,)},
-    "image": {"name": (str,), "description": (str,), "kernel": (str, list), "profile": (str,), "command_line": (str,)},
+    "image": {"name": (str,), "description": (str,), "kernel": (str, list), "profile": (str,), "command_line": (str,),
+              "nic": (str,), "wire": (str,)},
     "kernel": {**_LINKED, "variant": (str,)},
-    "variant": _LINKED,
+    "variant": {**_LINKED, "parts": (list,)},
     "program": {"name": (str,), **_LINKED, "parts": (list,), "base": (int,), "arguments": (str,)},
     "part": {"sources": (list,), "base": (int,)},
 }
@@ -88,6 +92,7 @@ class Manifest:
     programs: list[Unit]                 # in the order of their modules
     profile: str | None                  # processor
     command_line: str                    # for the kernel
+    wiring: Wiring | None                # network; its words are not checked here (emu.net.plug.chosen)
     path_files: list[Path]               # files that name paths in it: the kernel variant's, then its own
 
 
@@ -146,7 +151,7 @@ def read(path: Path, parameters: Mapping[str, int] | None = None) -> Manifest:
     variant = image.get("kernel", document.table("kernel", "kernel").get("variant"))
     path_files = beside(VARIANTS / f"{variant}.toml") if isinstance(variant, str) else []
     return Manifest(path, name, image.required("description"), kernel, programs, image.get("profile"),
-                    image.get("command_line", ""), path_files + beside(path))
+                    image.get("command_line", ""), _wiring(image), path_files + beside(path))
 
 
 def _manifests(folder: Path) -> list[Path]:
@@ -240,6 +245,14 @@ class _Table:
         return symbol
 
 
+def _wiring(image: _Table) -> Wiring | None:
+    """The network."""
+    plug, wire = image.get("nic"), image.get("wire", "")
+    if plug is None and wire:
+        raise image.error("wire", "belongs to image.nic: give both, or none")
+    return None if plug is None else Wiring(image.path, plug, wire)
+
+
 def _kernel(document: _Table, image: _Table) -> Unit:
     """The kernel, which `image.kernel` or a key of [kernel] names, as sources or as a variant."""
     kernel = document.table("kernel", "kernel")
@@ -256,7 +269,8 @@ def _kernel(document: _Table, image: _Table) -> Unit:
         known = ", ".join(file.stem for file in _manifests(VARIANTS)) or "none"
         raise table.error(key, f"is {table.get(key)!r}, which is no variant; variants are: {known}")
     variant = _Table(path, "variant", "", _parse(path))
-    return _kernel_unit(variant.sources(), variant.parameters() | kernel.parameters(),
+    listed = variant.sources() + [source for part in _parts(variant) for source in part.sources()]
+    return _kernel_unit(listed, variant.parameters() | kernel.parameters(),
                         kernel.entry(variant.entry(ENTRY)))
 
 
@@ -265,12 +279,17 @@ def _kernel_unit(sources: list[Path], parameters: dict[str, int], entry: str) ->
     return Unit("", sources, parameters, entry, Memory.KERNEL_IMAGE, Memory.KERNEL_BASE)
 
 
+def _parts(table: _Table) -> list[_Table]:
+    """The files listed at `parts`."""
+    return [_Table(path, "part", "", _parse(path)) for path in table.files("parts")]
+
+
 def _program(table: _Table) -> Unit:
     """A program."""
     name = table.required("name")
     if not _NAME.fullmatch(name):
         raise table.error("name", f"is {name!r}: use letters, digits and _ . -")
-    parts = [_Table(path, "part", "", _parse(path)) for path in table.files("parts")]
+    parts = _parts(table)
     own = table.sources() if table.get("sources") is not None or not parts else []
     listed = own + [source for part in parts for source in part.sources()]
     sources = list({source.resolve(): source for source in listed}.values())       # two parts may share a file

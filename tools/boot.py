@@ -89,6 +89,9 @@ def boot(context: click.Context, options: MachineOptions, serial: str, debug_con
                                        "times: leave out one of them")
             if (blocks or marks) and not trace:
                 raise click.UsageError(f"{'--blocks' if blocks else '--marks'} is for --trace: give both")
+            if (saved or gdb) and options.has_tap:
+                raise click.UsageError(f"{'--save-snapshot' if saved else '--gdb'}: a machine with a tap can neither "
+                                       "be saved nor go back in time: leave out one of them")
             if gdb and (profile_range or record or trace or any(each is not None for each in options.limits.values())):
                 raise click.UsageError("--gdb: gdb says how far the guest runs: leave out limits, --until, --record, "
                                        "--trace and --profile-range")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tools.arguments import complete_image
+
+if TYPE_CHECKING:
+    from loader.image import Image
 
 EXAMPLES = """\b
 Examples:
@@ -34,11 +38,21 @@ def build(image: str | None, output: Path, as_json: bool) -> None:
     try:
         for name in [image] if image else [name for name, _ in builder.images()]:
             written[name] = []
-            for file in builder.write(builder.build(name), output):
+            built = builder.build(name)
+            _check_network(built)
+            for file in builder.write(built, output):
                 written[name].append({"file": str(file), "bytes": file.stat().st_size})
                 if not as_json:
                     click.echo(f"{file}  {file.stat().st_size:,} bytes")
-    except ImageError as error:
+    except (ImageError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     if as_json:
         click.echo(json.dumps({"images": written}, indent=2))
+
+
+def _check_network(image: Image) -> None:
+    """Raise ValueError if the manifest asks for a network that makes no sense."""
+    if image.wiring:
+        from emu.net.plug import chosen
+
+        chosen(None, None, image.wiring)

@@ -69,11 +69,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except OSError as error:
-        return _cannot_print(error)
+        return _cannot_write(error)
     except SystemExit:                      # click completes, or has found the pipe broken
         if COMPLETION in os.environ:
             raise
-        return _cannot_print(BrokenPipeError())
+        return _cannot_write(BrokenPipeError())
     except Exception as error:
         return _internal_error(error)
 
@@ -83,13 +83,13 @@ def _bad_input(text: str) -> int:
     return ExitCode.BAD_INPUT
 
 
-def _cannot_print(error: OSError) -> int:
-    """Standard output cannot be written. What is still buffered goes nowhere, or Python would complain at its end."""
-    if sys.stdout:
+def _cannot_write(error: OSError) -> int:
+    """A file cannot be written: standard output, if it has no name."""
+    if error.filename in (None, "standard output") and sys.stdout:      # or Python would complain of what is buffered
         os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
     if isinstance(error, BrokenPipeError):
         return ExitCode.BROKEN_PIPE
-    return _bad_input(f"standard output: {(error.strerror or str(error)).lower()}")
+    return _bad_input(f"{error.filename or 'standard output'}: {(error.strerror or str(error)).lower()}")
 
 
 def _internal_error(error: Exception) -> int:

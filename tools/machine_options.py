@@ -17,10 +17,13 @@ from tools.parameters import COUNT, PARAMETER, SIZE, Number
 
 if TYPE_CHECKING:
     from emu.machine import Machine
+    from emu.net.plug import Part
+    from emu.network import Network
     from emu.timing.profile import Profile
     from loader.image import Image
 
 Destined = Callable[[int], None] | None     # what a console's bytes are handed to, one by one
+NETWORKS = "trapline.networks"              # in click's context: of the machines booted so far, by MachineOptions.words
 LAST_EPOCH = 253_402_300_799                # 9999-12-31 23:59:59 UTC: the last second that the clock chip can show
 
 IMAGE = click.argument("image", default=DEFAULT_IMAGE, shell_complete=complete_image)
@@ -45,7 +48,8 @@ MACHINE = (                                 # in the order in which help shows t
                  help="What the guest receives on COM1, as fast as it takes it. Default: nothing."),
     click.option("--nic", metavar="PLUG",
                  help="An Intel 82540EM network card, and what it is plugged into: none, loop, host:10.0.0.1, echo, "
-                 "sink, udp:dst=10.0.0.2,rate=10M, replay:FILE, pcap:FILE; several joined by +."),
+                 "sink, tcpsink, udp:dst=10.0.0.2,rate=10M, http:dst=10.0.0.2,rate=100, replay:FILE, tap:NAME, "
+                 "pcap:FILE; several joined by +. Default: what the image asks for."),
     click.option("--wire", metavar="OPTIONS",
                  help="With --nic: rate=1G,delay=10us,queue=64,loss=0.01,duplicate=0.01,reorder=0.01,seed=1. "
                  "Default: 100 Mbit/s, 500 ns."),
@@ -73,29 +77,41 @@ class MachineOptions:
     fast_forward: bool
     epoch: int | None                   # seconds since 1970; None: the default
     given: bytes | None                 # what the guest receives on COM1
-    nic: str | None                     # what its network card is plugged into; None: it has none
-    wire: str                           # options of the wire
+    network: tuple[tuple[Part, ...], str] | None    # what its network card is plugged into, and the wire; None: no card
     snapshot: Path | None               # where it begins; None: at power-on
     limits: dict[str, Any]              # keywords of Machine.run; None where there is no limit
     words: tuple[str, ...]              # the same as on a command line, image first
 
+    @property
+    def has_tap(self) -> bool:
+        """Whether it is plugged into the host, so that no run is as another."""
+        return self.network is not None and any(part.kind == "tap" for part in self.network[0])
+
     def boot(self, serial: Destined = None, debug: Destined = None) -> Machine:
-        """A machine as asked for, at its first instruction or where the snapshot was taken.
+        """A machine as asked for, at its first instruction or where the snapshot was taken. Those that the command has
+        booted before are at their end: their captures are finished, and not written again by the same run.
 
         Raises click.ClickException.
         """
         first_start()
         from emu.machine import Machine
 
+        context = click.get_current_context()
+        former: dict[tuple[str, ...], Network] = context.meta.setdefault(NETWORKS, {})
+        for network in former.values():
+            network.close()
         with bad_input():
             machine = Machine.boot(self.image, cpu=self.profile, memory=self.memory, strict=self.strict,
                                    fast_forward=self.fast_forward, serial=serial, debug=debug,
                                    epoch=self._start)
-            if self.nic is not None:
+            if self.network is not None:
+                from emu.net.plug import unrecorded
                 from emu.network import Network
 
-                network = Network(machine, self.nic, self.wire, epoch=self._start)
-                click.get_current_context().call_on_close(network.close)
+                parts, wire = self.network
+                parts = unrecorded(parts) if self.words in former else parts
+                network = former[self.words] = Network(machine, parts, wire, epoch=self._start)
+                context.call_on_close(network.close)
             if self.snapshot:
                 from emu.snapshot.snapshot import Snapshot
 
@@ -152,15 +168,18 @@ def find(image: str, cpu: str | None, mem: int, address: int | None, cmdline: st
             limits |= {"until": Names.of(loaded).resolve(limits["until"])[0]}
         wanted = cpu or loaded.profile
         profile = load_profile(wanted) if wanted else None
+        network = _network(nic, wire, loaded)
         data = given.read_bytes() if given else None
     words += [word for text in modules for word in ("--module", text)] + ["--strict"] * strict
     words += [word for name, value in parameters for word in ("--parameter", f"{name}={value}")]
-    return MachineOptions(loaded, profile, mem, strict, not no_fast_forward, epoch, data, nic, wire or "",
+    return MachineOptions(loaded, profile, mem, strict, not no_fast_forward, epoch, data, network,
                           snapshot, limits, tuple(words))
 
 
 def _check_network(nic: str | None, wire: str | None) -> None:
     """Refuse words that make no sense before anything else takes time."""
+    if nic is None and wire is None:
+        return
     from emu.net.plug import parse, wire_options
 
     for option, text, check in (("--nic", nic, parse), ("--wire", wire, wire_options)):
@@ -169,8 +188,17 @@ def _check_network(nic: str | None, wire: str | None) -> None:
                 check(text)
             except ValueError as error:
                 raise click.BadParameter(str(error), param_hint=repr(option)) from None
-    if wire is not None and nic is None:
-        raise click.UsageError("--wire belongs to --nic: give both, or none")
+
+
+def _network(nic: str | None, wire: str | None, image: Image) -> tuple[tuple[Part, ...], str] | None:
+    """What is plugged in: what the options say goes over what the image says. Raises ValueError for the latter."""
+    if nic is None and image.wiring is None:
+        if wire is not None:
+            raise click.UsageError("--wire belongs to --nic: give both, or none")
+        return None
+    from emu.net.plug import chosen
+
+    return chosen(nic, wire, image.wiring)
 
 
 def _words(**values: Any) -> list[str]:

@@ -59,6 +59,7 @@ def as_json(machine: Machine, result: Result, status: int, seconds: float) -> st
         "cpu": machine.profile.name,
         "clock_hz": machine.profile.clock,
         "memory": machine.ram.size,
+        **({"network": machine.network.describe()} if machine.network else {}),
         "console": _text(machine.console),
         "debug_console": _text(machine.debug_console),
     }

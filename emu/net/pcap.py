@@ -6,7 +6,9 @@ Format: classic pcap 2.4, Ethernet. Written with nanoseconds, little endian; rea
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -35,32 +37,80 @@ class Captured(NamedTuple):
     data: bytes                 # as much of it as was captured
 
 
-class Recorder:
-    """Writes every frame that arrives at either end of a wire to a file, in the order and at the time of arrival.
+class Writer:
+    """Writes frames to a file, each at the time that the virtual clock says. Close it when the run is over."""
 
-    A time is `epoch` and what the virtual clock says. Recording changes nothing of the run. A machine that goes back
-    and runs on writes again what it sees again.
-    """
-
-    def __init__(self, wire: Wire, file: BinaryIO, epoch: int = 0) -> None:
-        """`epoch`: seconds since 1970 at cycle 0. Flushing and closing are the caller's; errors are the file's."""
-        self._clock = wire.clock
+    def __init__(self, clock: Clock, file: BinaryIO, epoch: int = 0) -> None:
+        """`epoch`: seconds since 1970 at cycle 0. Here and later, raises OSError with the file's name."""
+        self._clock = clock
         self._file = file
         self._epoch = epoch
-        self.frames = 0                                 # written
-        file.write(struct.pack("<" + HEAD, NANOSECONDS, *VERSION, 0, 0, LONGEST, ETHERNET))
-        wire.listeners.append(self._record)
+        self._ends = array("Q", [struct.calcsize("<" + HEAD)])      # where each frame ends in the file; first: the head
+        self._put(struct.pack("<" + HEAD, NANOSECONDS, *VERSION, 0, 0, LONGEST, ETHERNET))
 
-    def _record(self, end: End, frame: bytes) -> None:
+    @property
+    def frames(self) -> int:
+        """How many frames are in the file."""
+        return len(self._ends) - 1
+
+    def write(self, frame: bytes) -> None:
+        """Put a frame behind the others."""
         seconds, fraction = divmod(self._clock.moment * SECOND // self._clock.frequency, SECOND)
         data = frame[:LONGEST]
         seconds = self._epoch + seconds & 0xFFFFFFFF
-        self._file.write(struct.pack("<" + RECORD, seconds, fraction, len(data), len(frame)) + data)
-        self.frames += 1
+        self._put(struct.pack("<" + RECORD, seconds, fraction, len(data), len(frame)) + data)
+        self._ends.append(self._ends[-1] + struct.calcsize("<" + RECORD) + len(data))
+
+    def cut(self, frames: int) -> None:
+        """Forget all but so many frames, if there are more."""
+        if frames < self.frames:
+            del self._ends[frames + 1:]
+            with self._named():
+                self._file.seek(self._ends[-1])
+                self._file.truncate()
 
     def describe(self) -> dict[str, int]:
         """What was recorded, for people."""
         return {"frames": self.frames}
+
+    def close(self) -> None:
+        """Finish the file."""
+        with self._named():
+            self._file.close()
+
+    def _put(self, data: bytes) -> None:
+        with self._named():
+            self._file.write(data)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """The system does not say which file cannot be written."""
+        try:
+            yield
+        except OSError as error:
+            error.filename = getattr(self._file, "name", "the capture")
+            raise
+
+
+class Recorder(Writer):
+    """Writes every frame that arrives at either end of a wire, in the order and at the time of arrival.
+
+    Recording changes nothing of the run. In a machine that goes back in time the file is cut back, too.
+    """
+
+    def __init__(self, wire: Wire, file: BinaryIO, epoch: int = 0) -> None:
+        """As Writer's."""
+        super().__init__(wire.clock, file, epoch)
+        self._listeners = wire.listeners
+        self._listeners.append(self._record)
+
+    def close(self) -> None:
+        """Record no more, and finish the file."""
+        self._listeners.remove(self._record)
+        super().close()
+
+    def _record(self, end: End, frame: bytes) -> None:
+        self.write(frame)
 
 
 def read(file: BinaryIO, name: str = "the capture") -> Iterator[Captured]:
@@ -114,14 +164,14 @@ class Replay(Kept):
         self._end = end
         self._frames = frames
         self._event = clock.event(f"{end.name}.replay", self._send)
-        self._start = max(-(-start * clock.frequency // SECOND), clock.moment)      # cycle of the first frame
+        self._start = max(start, clock.moment * SECOND // clock.frequency)      # of the first frame, ns since cycle 0
         self.sent = 0                                   # frames given to the wire
         self._await()
 
     def _await(self) -> None:
         if self.sent < len(self._frames):
-            time = self._frames[self.sent].time - self._frames[0].time
-            cycle = self._start - (-time * self._clock.frequency // SECOND)
+            time = self._start + self._frames[self.sent].time - self._frames[0].time
+            cycle = -(-time * self._clock.frequency // SECOND)
             self._event.schedule(max(cycle, self._clock.moment))
 
     def _send(self) -> None:

@@ -2,33 +2,43 @@
 
     none                                                nobody
     loop[:swap=yes]                                     sends back what comes
-    replay:FILE[,start=TIME]                            sends the frames of a capture
+    replay:FILE[,start=TIME|recorded]                   sends the frames of a capture
     host:IP[,mac=MAC]                                   answers ARP and ping
     echo[:port=N]                                       UDP services of the host; without one, of 10.0.0.1
     sink[:port=N]
+    tcpsink[:port=N]                                    a TCP service of the host
     udp:dst=IP,rate=BITS|frames=N[,size=N][,start=TIME][,stop=TIME][,count=N][,port=N][,from=N][,mac=MAC]
+    http:dst=IP,rate=N[,count=N][,path=PATH][,port=N][,timeout=TIME][,requests=N][,most=N][,start=TIME][,stop=TIME]
+    tap:NAME[,record=FILE]                              a TAP device of the host
     pcap:FILE                                           records, beside anything else
 
 Several are joined by "+": a host with its services, and recorders. Numbers and rates may end in K, M or G (decimal), a
 time ends in ns, us, ms or s. A source's rate is in bits of payload a second; mac is its destination's, and spares ARP.
+A capture that starts as recorded is sent at its very times, counted from cycle 0.
 Whatever is wrong raises ValueError, one line that says what and what is allowed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from emu.kept import Kept
-from emu.net import pcap, udp
+from emu.net import http, pcap, tcpsink, udp
 from emu.net.host import IP, MAC, Host
 from emu.net.loop import Loop
 from emu.net.packets import ip, mac
-from emu.net.wire import Wire
+from emu.net.tap import Tap, attach
+from emu.net.tcp import Stack
+from emu.net.wire import SECOND, Wire
+
+if TYPE_CHECKING:
+    from loader.image import Wiring
 
 DECIMAL = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 TIMES = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
@@ -52,7 +62,7 @@ def chance(text: str) -> float:
 
 
 def port(text: str) -> int:
-    """A UDP port."""
+    """A port."""
     if re.fullmatch("[0-9]{1,5}", text) and int(text) < 1 << 16:
         return int(text)
     raise ValueError(f"{text!r} is not a port between 0 and 65535")
@@ -72,6 +82,18 @@ def file_name(text: str) -> str:
     raise ValueError("a file has a name")
 
 
+def device_name(text: str) -> str:
+    """The name of a network device of a Linux host."""
+    if re.fullmatch(r"[!-.0-9;-~]{1,15}", text):
+        return text
+    raise ValueError(f"{text!r} is not a device's name, which has 1 to 15 characters, no blank, / or : among them")
+
+
+def start(text: str) -> int | None:
+    """A time in ns, or None for the one that was recorded."""
+    return None if text == "recorded" else time(text)
+
+
 def _scaled(text: str, units: Mapping[str, int], example: str) -> int:
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]*)", text)
     value = Fraction(match[1]) * units[match[2]] if match and match[2] in units else Fraction(1, 2)
@@ -89,7 +111,7 @@ class Kind:
 
     options: Mapping[str, Reader] = field(default_factory=dict)
     first: str = ""                     # the option that comes first, without its name; it must be there
-    needed: str = ""                    # likewise, with its name
+    needed: tuple[str, ...] = ()        # likewise, with their names
 
 
 WIRE = Kind({"rate": number, "delay": time, "queue": number, "loss": chance, "duplicate": chance, "reorder": chance,
@@ -97,15 +119,19 @@ WIRE = Kind({"rate": number, "delay": time, "queue": number, "loss": chance, "du
 KINDS = {
     "none": Kind(),
     "loop": Kind({"swap": switch}),
-    "replay": Kind({"file": file_name, "start": time}, first="file"),
+    "replay": Kind({"file": file_name, "start": start}, first="file"),
     "host": Kind({"ip": ip, "mac": mac}, first="ip"),
     "echo": Kind({"port": port}),
     "sink": Kind({"port": port}),
     "udp": Kind({"dst": ip, "rate": number, "frames": number, "size": number, "start": time, "stop": time,
-                 "count": number, "port": port, "from": port, "mac": mac}, needed="dst"),
+                 "count": number, "port": port, "from": port, "mac": mac}, needed=("dst",)),
+    "tap": Kind({"device": device_name, "record": file_name}, first="device"),
+    "tcpsink": Kind({"port": port}),
+    "http": Kind({"dst": ip, "rate": number, "count": number, "path": str, "port": port, "timeout": time,
+                  "requests": number, "most": number, "start": time, "stop": time}, needed=("dst", "rate")),
     "pcap": Kind({"file": file_name}, first="file"),
 }
-ALONE = ("loop", "replay")              # nobody but recorders is beside these
+ALONE = ("loop", "replay", "tap")       # nobody but recorders is beside these
 
 
 @dataclass(frozen=True)
@@ -117,7 +143,7 @@ class Part:
     options: Mapping[str, Any]          # their values, by name
 
 
-PlugPart = Loop | pcap.Replay | Host | udp.Echo | udp.Sink | udp.Source
+PlugPart = Loop | pcap.Replay | Host | udp.Echo | udp.Sink | udp.Source | Stack | http.Pool | tcpsink.Sink | Tap
 
 
 class Plug(Kept):
@@ -128,22 +154,27 @@ class Plug(Kept):
 
         Raises ValueError for what does not go together or is no capture, OSError for a file that cannot be had.
         """
-        self._wire = wire
+        self._wire, self._epoch = wire, epoch
         self.parts: dict[str, PlugPart] = {}                    # by name: its kind, and a number if that is taken
         self.recorders: dict[str, pcap.Recorder] = {}
-        for part in sorted(parts, key=lambda part: part.kind != "host"):
-            try:
-                self._add(part)
-            except pcap.PcapError:
-                raise
-            except ValueError as error:
-                raise ValueError(f"{part.text}: {error}") from None
-        with ExitStack() as files:                              # made when nothing else can go wrong
-            for part in parts:
+        with ExitStack() as opened:
+            self._opened = opened
+            for part in sorted(parts, key=lambda part: part.kind != "host"):
+                try:
+                    self._add(part)
+                except pcap.PcapError:
+                    raise
+                except ValueError as error:
+                    raise ValueError(f"{part.text}: {error}") from None
+            for part in parts:                                  # made when nothing else can go wrong
                 if part.kind == "pcap":
-                    file = files.enter_context(open(part.options["file"], "wb"))
-                    self.recorders[_free_name("pcap", self.recorders)] = pcap.Recorder(wire, file, epoch)
-            self._files = files.pop_all()
+                    file = opened.enter_context(open(part.options["file"], "wb"))
+                    recorder = opened.enter_context(closing(pcap.Recorder(wire, file, epoch)))
+                    self.recorders[_free_name("pcap", self.recorders)] = recorder
+                elif "record" in part.options:
+                    file = opened.enter_context(open(part.options["record"], "wb"))
+                    self._tap.record = opened.enter_context(closing(pcap.Writer(wire.clock, file, epoch)))
+            self._opened = opened.pop_all()
 
     def _add(self, part: Part) -> None:
         """Make what is no recorder."""
@@ -158,11 +189,19 @@ class Plug(Kept):
             case "loop":
                 made = Loop(wire.ends[1], **options)
             case "replay":
-                made = pcap.Replay(wire.clock, wire.ends[1], pcap.load(options.pop("file")), **options)
+                made = self._replay(**options)
+            case "tap":
+                name = options["device"]
+                made = self._opened.enter_context(closing(Tap(wire, attach(name), name)))
             case "echo":
                 made = udp.Echo(self._host(), **options)
             case "sink":
                 made = udp.Sink(self._host(), **options)
+            case "tcpsink":
+                made = tcpsink.Sink(self._tcp(), **options)
+            case "http":
+                made = http.Pool(self._host(), self._tcp(), options.pop("dst"), **options,
+                                 name=_free_name("http", self.parts))
             case _:
                 options = {{"dst": "destination", "from": "source"}.get(key, key): options[key] for key in options}
                 made = udp.Source(self._host(), **options)
@@ -176,18 +215,41 @@ class Plug(Kept):
         assert isinstance(host, Host)
         return host
 
+    def _tcp(self) -> Stack:
+        """The TCP of all services."""
+        stack = self.parts.get("tcp")
+        if stack is None:
+            stack = self.parts["tcp"] = Stack(self._host())
+        assert isinstance(stack, Stack)
+        return stack
+
+    def _replay(self, file: str, start: int | None = 0) -> pcap.Replay:
+        frames = pcap.load(file)
+        if start is None:
+            start = max(frames[0].time - self._epoch * SECOND, 0) if frames else 0
+        return pcap.Replay(self._wire.clock, self._wire.ends[1], frames, start)
+
+    @property
+    def _tap(self) -> Tap:
+        tap = self.parts["tap"]
+        assert isinstance(tap, Tap)
+        return tap
+
     def close(self) -> None:
-        """Finish the files of recorders. Raises OSError."""
-        self._files.close()
+        """Finish the files of recorders, and leave the host's devices. Raises OSError with the file's name."""
+        self._opened.close()
 
     def save(self) -> dict[str, Any]:
-        """The state of all parts, ready for JSON."""
-        return {name: part.save() for name, part in self.parts.items()}
+        """The state of all parts, and how far recordings are, ready for JSON. Raises ValueError if there is a tap."""
+        return {name: part.save() for name, part in self.parts.items()} | {
+            "recorded": {name: recorder.frames for name, recorder in self.recorders.items()}}
 
     def load(self, saved: dict[str, Any]) -> None:
-        """Go back to what `save` returned."""
+        """Go back to what `save` returned. Raises ValueError if there is a tap, OSError for a recording's file."""
         for name, part in self.parts.items():
             part.load(saved[name])
+        for name, recorder in self.recorders.items():
+            recorder.cut(saved["recorded"].get(name, recorder.frames))
 
     def describe(self) -> dict[str, Any]:
         """What each part says of itself, for people."""
@@ -203,18 +265,50 @@ def parse(text: str) -> tuple[Part, ...]:
     if kinds.count("host") > 1:
         raise ValueError(f"{text}: there is one host at an end")
     if len(kinds) > 1 and any(kind in ALONE for kind in kinds):
-        raise ValueError(f"{text}: {' and '.join(ALONE)} go with pcap alone")
+        raise ValueError(f"{text}: {', '.join(ALONE[:-1])} and {ALONE[-1]} go with pcap alone")
     return parts
 
 
-def connect(text: str, wire: Wire, epoch: int = 0) -> Plug:
-    """Plug in at the far end of `wire` what `text` asks for. Raises as `parse` and `Plug` do."""
-    return Plug(parse(text), wire, epoch)
+def connect(what: str | tuple[Part, ...], wire: Wire, epoch: int = 0) -> Plug:
+    """Plug in at the far end of `wire` what a text, or its parts, ask for. Raises as `parse` and `Plug` do."""
+    return Plug(parse(what) if isinstance(what, str) else what, wire, epoch)
 
 
 def wire_options(text: str) -> dict[str, Any]:
     """The keyword arguments for Wire in `text`, which is as rate=1G,delay=10us,loss=0.01,seed=3. Raises ValueError."""
     return _options("a wire", WIRE, text.split(",") if text else [])
+
+
+def chosen(plug: str | None, wire: str | None, wiring: Wiring | None) -> tuple[tuple[Part, ...], str] | None:
+    """What a machine is plugged into, and its wire: as given, else as its image has it; None if neither says anything.
+
+    Raises ValueError.
+    """
+    if wiring is None:
+        if plug is None and wire is not None:
+            raise ValueError("a wire belongs to a network card: say what that is plugged into, too")
+        return None if plug is None else (parse(plug), wire or "")
+    parts: tuple[Part, ...] = ()
+    try:
+        key = "nic"
+        parts = tuple(_from(wiring.manifest.parent, part) for part in parse(wiring.plug))
+        key = "wire"
+        wire_options(wiring.wire)
+    except ValueError as error:
+        raise ValueError(f"{wiring.manifest}: image.{key}: {error}") from None
+    return parts if plug is None else parse(plug), wiring.wire if wire is None else wire
+
+
+def unrecorded(parts: Iterable[Part]) -> tuple[Part, ...]:
+    """The same for a run that has been made before, and has left its captures."""
+    return tuple(replace(part, options={key: value for key, value in part.options.items() if key != "record"})
+                 for part in parts if part.kind != "pcap")
+
+
+def _from(folder: Path, part: Part) -> Part:
+    """A part whose files are relative to a folder."""
+    files = {key: str(folder / part.options[key]) for key in ("file", "record") if key in part.options}
+    return replace(part, options={**part.options, **files})
 
 
 def _part(text: str) -> Part:
@@ -240,8 +334,9 @@ def _options(what: str, kind: Kind, items: list[str]) -> dict[str, Any]:
             values[key] = kind.options[key](text)
         except ValueError as error:
             raise ValueError(f"{key} of {what}: {error}") from None
-    if kind.needed and kind.needed not in values:
-        raise ValueError(f"{what} needs {kind.needed}=")
+    for option in kind.needed:
+        if option not in values:
+            raise ValueError(f"{what} needs {option}=")
     return values
 
 

@@ -78,13 +78,13 @@ class Snapshots:
         return digest_of(self._machine.profile)
 
     def take(self) -> Snapshot:
-        """The machine as it is. Nothing of it changes."""
+        """The machine as it is. Nothing of it changes. Raises SnapshotError if what is plugged in cannot be saved."""
         machine = self._machine
         state, end = machine.cpu.state, machine._end
         return Snapshot(
             Head(*self._identity(), state.cycles, state.instructions), self._pages.take(), saved.save(machine.cpu),
             machine.clock.save(), {name: part.save() for name, part in machine.parts.items()},
-            {name: part.save() for name, part in machine.attached.items()},
+            _attached(machine),
             {"irqs": list(machine.irqs), "asserted": list(machine.asserted), "idle_cycles": machine.idle_cycles,
              "halted": machine.halted, "end": [end[0].name, *end[1:]] if end else None},
             bytes(machine.console), bytes(machine.debug_console))
@@ -149,6 +149,20 @@ def _check_parts(machine: Machine, snapshot: Snapshot) -> None:
     if different:
         names = ", ".join(sorted(different))
         raise SnapshotError(f"the snapshot and this machine do not have the same devices: {names}")
+
+
+    attached = _attached(machine)
+    for name in attached.keys() & snapshot.attached.keys():
+        if attached[name].keys() != snapshot.attached[name].keys():
+            raise SnapshotError(f"the {name} is not the one with which the snapshot was taken; take that")
+
+
+def _attached(machine: Machine) -> dict[str, dict[str, Any]]:
+    """The state of what is plugged in from outside. Raises SnapshotError for what cannot be saved."""
+    try:
+        return {name: part.save() for name, part in machine.attached.items()}
+    except ValueError as error:
+        raise SnapshotError(str(error)) from None
 
 
 def _other_image(taken: str | None, here: str | None) -> str:

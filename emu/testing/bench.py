@@ -42,14 +42,16 @@ class Bench:
     def machine(self, image: str | Path | None = None, *, cpu: str | Path | None = None, address: int | None = None,
                 command_line: str | None = None, modules: Iterable[str] = (),
                 parameters: Mapping[str, int] | None = None, memory: int | None = None, until: int | str | None = None,
-                paths: Mapping[str, Any] | str | Path | None = None, **options: Any) -> Guest:
+                nic: str | None = None, wire: str | None = None, paths: Mapping[str, Any] | str | Path | None = None,
+                **options: Any) -> Guest:
         """A machine that is the test's own.
 
         `image` is a name that `trapline images` lists, or a file relative to the test's folder or to rootdir: a
         manifest, an ELF or Multiboot file, or a flat file with an `address`. `until` boots on to a place, once for all
-        tests. `paths` names more paths: {"name": {"from": ..., "to": ...}}, or a file of them. The others are those of
-        Machine.boot and loader.boot.load. What is not given comes from the test's markers, `cpu` then from
-        --trapline-cpu. The test fails with one line if something is wrong with them.
+        tests. `nic` and `wire` are as on the command line, and go over those of the image. `paths` names more paths:
+        {"name": {"from": ..., "to": ...}}, or a file of them. The others are those of Machine.boot and of
+        loader.boot.load. What is not given comes from the test's markers, `cpu` then from --trapline-cpu. The test
+        fails with one line if something is wrong with them.
         """
         __tracebackhide__ = True
         marked = self._item.get_closest_marker("image")
@@ -57,14 +59,15 @@ class Bench:
             pytest.fail("machine(): name an image, or mark the test with @pytest.mark.image(NAME)")
         if image is None and marked is not None:
             given = {"cpu": cpu, "address": address, "command_line": command_line, "modules": tuple(modules) or None,
-                     "parameters": parameters, "memory": memory, "until": until, "paths": paths}
+                     "parameters": parameters, "memory": memory, "until": until, "nic": nic, "wire": wire,
+                     "paths": paths}
             return self.machine(*marked.args, **{**marked.kwargs, **options,
                                                  **{name: value for name, value in given.items() if value is not None}})
         profile = self._item.get_closest_marker("profile")
         chosen = cpu or (profile.args[0] if profile else None) or self._item.config.getoption("trapline_cpu")
         wanted = Wanted(self._file(str(image)), address, command_line, tuple(map(self._module, modules)),
                         tuple(sorted((parameters or {}).items())), self._file(str(chosen)) if chosen else None,
-                        16 << 20 if memory is None else memory, until, tuple(sorted(options.items())))
+                        16 << 20 if memory is None else memory, until, tuple(sorted(options.items())), nic, wire)
         wrong = ""
         try:
             booted = self._pool.take(wanted)
@@ -201,7 +204,7 @@ class Bench:
     def _step_through(self, guest: Guest, occurrence: Any) -> str:
         booted: Booted | None = None
         try:
-            booted = self._pool.take(guest.booted.wanted)
+            booted = self._pool.take(guest.booted.again)
             begin, end = (Place(int(occurrence[f"{which}_instructions"]), int(occurrence[which]))
                           for which in ("begin", "end"))
             return table(ledger(booted.machine, begin, end, names=guest.names), LONGEST)
@@ -213,7 +216,7 @@ class Bench:
 
     def _registers(self, guest: Guest, crossing: Any) -> str:
         """Lines with the registers at a crossing, "" if the run cannot be made again up to there."""
-        booted = self._pool.take(guest.booted.wanted)
+        booted = self._pool.take(guest.booted.again)
         cpu = booted.machine.cpu
         left = int(crossing["cycle"]) - cpu.state.cycles
         if left > 0:

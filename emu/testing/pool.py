@@ -1,17 +1,20 @@
 """Machines that were booted once, and are put back to that moment for every test that wants the same.
 
 Each process has a pool of its own. A machine of which a test has changed more than a snapshot can restore (a device
-that was plugged in, say) is not used again.
+that was plugged in, say) is not used again, and none that has a network.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from emu.devices.rtc import EPOCH
 from emu.machine import Machine
 from emu.monitor.names import Names
+from emu.net.plug import chosen, unrecorded
+from emu.network import Network
 from emu.snapshot import Snapshot, SnapshotError
 from loader.boot import load
 from loader.image import Image
@@ -32,6 +35,9 @@ class Wanted:
     memory: int = 16 << 20                              # bytes
     until: str | int | None = None                      # where it is booted to; None: to its first instruction
     options: tuple[tuple[str, Any], ...] = ()           # further arguments of Machine.boot, by name
+    nic: str | None = None                              # what is plugged into the network card; None: the image's own
+    wire: str | None = None                             # which wire it is
+    records: bool = True                                # captures are made; not when a run is made again
 
 
 @dataclass
@@ -45,6 +51,12 @@ class Booted:
 
     def __post_init__(self) -> None:
         self.plugged = _plugged(self.machine)
+
+    @property
+    def again(self) -> Wanted:
+        """What makes the same run again, and leaves its captures alone."""
+        network = self.machine.network
+        return replace(self.wanted, records=False) if network and network.plug.recorders else self.wanted
 
 
 class Pool:
@@ -65,18 +77,28 @@ class Pool:
                 self._idle.remove(booted)
                 booted.machine.restore(booted.snapshot)
                 return booted
-        machine = Machine.boot(self._image(wanted), cpu=wanted.cpu, memory=wanted.memory, **dict(wanted.options))
-        if wanted not in self._snapshots:
-            _run_to(machine, wanted)
-            self._snapshots[wanted] = machine.snapshot()
-        else:
-            machine.restore(self._snapshots[wanted])
+        machine = self._boot(wanted)
+        try:
+            if wanted not in self._snapshots:
+                _run_to(machine, wanted)
+                self._snapshots[wanted] = machine.snapshot()
+                for recorder in machine.network.plug.recorders.values() if machine.network else ():
+                    recorder.cut(0)                     # for every test a capture begins here
+            else:
+                machine.restore(self._snapshots[wanted])
+        except Exception:
+            if machine.network:
+                machine.network.close()
+            raise
         return Booted(machine, wanted, self._snapshots[wanted])
 
     def give_back(self, booted: Booted) -> None:
-        """Nobody needs it any more."""
+        """Nobody needs it any more. Raises OSError for a capture that cannot be written."""
         machine = booted.machine
         machine.serial = machine.debug = machine.on_idle = machine.on_turn = None
+        if machine.network:
+            machine.network.close()
+            return
         if _plugged(machine) != booted.plugged:
             return
         try:
@@ -84,6 +106,16 @@ class Pool:
         except SnapshotError:
             return
         self._idle = [*self._idle, booted][-IDLE:]
+
+    def _boot(self, wanted: Wanted) -> Machine:
+        """A machine at its first instruction, with its network."""
+        image, options = self._image(wanted), dict(wanted.options)
+        plugged = chosen(wanted.nic, wanted.wire, image.wiring)
+        machine = Machine.boot(image, cpu=wanted.cpu, memory=wanted.memory, **options)
+        if plugged:
+            parts, wire = plugged
+            Network(machine, parts if wanted.records else unrecorded(parts), wire, epoch=options.get("epoch", EPOCH))
+        return machine
 
     def _image(self, wanted: Wanted) -> Image:
         key = wanted.image, wanted.address, wanted.command_line, wanted.modules, wanted.parameters

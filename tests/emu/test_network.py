@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from emu.net import pcap
 from emu.net.packets import Arp, Ethernet, EtherType, Operation, ip
 from emu.network import IRQ, MAC, PORTS, REGISTERS, Network
 from emu.result import Reason
+from emu.snapshot import SnapshotError
 from loader.assembler import assemble
 from loader.linker import link
 
@@ -150,6 +152,64 @@ def test_registers_move_with_their_base_address_and_vanish_where_something_is() 
     assert machine.bus.ports.find(PORTS)
     config.write(4, 0, 2)
     assert not memory.find(0xD000_0000) and not machine.bus.ports.find(PORTS)
+
+
+def test_its_interrupt_is_level_triggered_as_a_firmware_would_leave_it() -> None:
+    machine, _ = driver("none")
+    assert machine.bus.ports.read(0x4D1, 1) == 1 << IRQ - 8
+    machine.bus.ports.write(0x4D1, 0, 1)            # software may change it,
+    snapshot = machine.snapshot()
+    other, _ = driver("none")
+    other.restore(snapshot)                         # and then it is part of the state
+    assert other.bus.ports.read(0x4D1, 1) == 0
+
+
+def test_a_recording_goes_back_in_time_with_the_machine(tmp_path: Path) -> None:
+    def recorded(name: str) -> tuple[Machine, Network, Path]:
+        path = tmp_path / name
+        machine, network = driver(f"udp:dst=10.0.0.2,frames=10000,mac=52:54:00:12:34:56+pcap:{path}")
+        machine.ram.write(PROGRAM.entry, b"\xEB\xFE")          # jmp $
+        return machine, network, path
+
+    machine, network, path = recorded("once.pcap")
+    machine.run(max_cycles=450_000 * 5)
+    network.close()
+    whole = path.read_bytes()
+    assert len(pcap.load(path)) > 40
+
+    machine, network, path = recorded("twice.pcap")
+    machine.run(max_cycles=450_000 * 2)
+    snapshot = machine.snapshot()
+    machine.run(max_cycles=450_000 * 3)
+    machine.restore(snapshot)
+    machine.run(max_cycles=450_000 * 3)
+    network.close()
+    assert path.read_bytes() == whole
+
+    machine, network, path = recorded("rest.pcap")          # a new file has what comes from there on
+    machine.restore(snapshot)
+    machine.run(max_cycles=450_000 * 3)
+    network.close()
+    rest = pcap.load(path)
+    assert 25 < len(rest) < 35 and rest == pcap.load(tmp_path / "once.pcap")[-len(rest):]
+
+
+def test_a_snapshot_with_another_plug_is_refused() -> None:
+    snapshot = driver("host:10.0.0.1")[0].snapshot()
+    machine, _ = driver("loop")
+    with pytest.raises(SnapshotError) as raised:
+        machine.restore(snapshot)
+    assert str(raised.value) == "the plug is not the one with which the snapshot was taken; take that"
+
+
+def test_a_machine_with_a_tap_has_no_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = driver("none")[0].snapshot()
+    monkeypatch.setattr("emu.net.plug.attach", lambda name: os.open("/dev/null", os.O_RDWR))
+    machine, network = driver("tap:tap0")
+    for action in (machine.snapshot, lambda: machine.restore(snapshot)):
+        with pytest.raises(SnapshotError, match="can neither be saved nor go back in time"):
+            action()
+    network.close()
 
 
 def test_a_machine_has_one_network() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from loader import manifest
-from loader.image import ImageError
+from loader.image import ImageError, Wiring
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_a_small_manifest_has_defaults(write, tmp_path):
     found = manifest.read(write(SMALL))
     assert (found.name, found.description, found.profile, found.command_line) == ("test", "one line", None, "")
     assert found.kernel == manifest.Unit("", [tmp_path / "a.asm"], {}, "_start", 0xC0100000, 0xC0000000)
-    assert found.programs == []
+    assert found.programs == [] and found.wiring is None
 
 
 def test_a_full_manifest_is_read(write, tmp_path):
@@ -40,6 +40,8 @@ def test_a_full_manifest_is_read(write, tmp_path):
         description = "all keys"
         profile = "p3-500"
         command_line = "quiet"
+        nic = "host:10.0.0.1"
+        wire = "rate=1G"
         [kernel]
         sources = ["a.asm"]
         entry = "begin"
@@ -57,6 +59,7 @@ def test_a_full_manifest_is_read(write, tmp_path):
     """))
     one, two = found.programs
     assert (found.name, found.profile, found.command_line) == ("full", "p3-500", "quiet")
+    assert found.wiring == Wiring(tmp_path / "test.toml", "host:10.0.0.1", "rate=1G")
     assert (found.kernel.entry, found.kernel.parameters) == ("begin", {"TICK_HZ": 100, "MINE": -1})
     assert (one.name, one.base, one.entry, one.parameters, one.arguments) == ("one", 0x10000000, "main", {"ROUNDS": 3},
                                                                               "x y")
@@ -85,6 +88,7 @@ BAD = {
     "unknown key": (SMALL + 'profil = "x"', "image has no key 'profil'; allowed: name, description, kernel, profile"),
     "missing description": ('[image]\nkernel = ["a.asm"]', "image.description is missing"),
     "wrong type": (SMALL + "profile = 5", "image.profile is an integer: give a string"),
+    "wire without a card": (SMALL + 'wire = "rate=1G"', "image.wire belongs to image.nic: give both, or none"),
     "one of two types": ('[image]\ndescription = "d"\nkernel = 5', "kernel is an integer: give a string or a list"),
     "boolean for integer": (PROGRAM + "base = true", "program 1.base is a boolean: give an integer"),
     "date": (SMALL + "profile = 2001-01-01", "image.profile is a date: give a string"),
@@ -152,6 +156,16 @@ def test_a_bad_part_is_refused_with_its_own_file(write, tmp_path):
     (tmp_path / "part.toml").write_text("sources = []")
     with pytest.raises(ImageError, match=r"part\.toml: sources is empty: list at least one file"):
         manifest.read(write(PROGRAM + 'parts = ["part.toml"]'))
+
+
+def test_a_variant_may_have_parts(write, tmp_path, monkeypatch):
+    for file in ("a.asm", "b.asm"):
+        (tmp_path / file).touch()
+    (tmp_path / "part.toml").write_text('sources = ["b.asm"]')
+    (tmp_path / "mine.toml").write_text('sources = ["a.asm"]\nparts = ["part.toml"]')
+    monkeypatch.setattr(manifest, "VARIANTS", tmp_path)
+    found = manifest.read(write('[image]\ndescription = "d"\nkernel = "mine"\n'))
+    assert found.kernel.sources == [tmp_path / "a.asm", tmp_path / "b.asm"]
 
 
 def test_a_bad_variant_is_refused_with_its_own_file(write, tmp_path, monkeypatch):

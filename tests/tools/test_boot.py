@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from emu.net import pcap
 from emu.result import Reason
 from emu.timing.profile import profiles
+from loader.manifest import GUEST, IMAGES
 from tools.exit_codes import ExitCode
 
 Trapline = Callable[..., Any]       # the fixture `trapline`
@@ -200,7 +203,7 @@ def test_the_documentation_has_every_key_of_the_report_and_every_reason(trapline
     page = PAGE.read_text()
     section = page[page.index("### The report"):page.index("## Exit codes")]
     keys = [key for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)]
-    report = json.loads(trapline("boot", "hello", "--json").out)
+    report = json.loads(trapline("boot", "hello", "--nic", "none", "--json").out)
     assert sorted(keys) == sorted(report)
     for reason in Reason:
         assert f"`{reason}`" in section
@@ -222,6 +225,68 @@ def test_a_network_card_is_plugged_in_and_recorded(trapline: Trapline, tmp_path:
     ended = trapline("boot", "preempt", "--cpu", "p2-450", *network, "--max-cycles", "9M")
     assert ended.status == ExitCode.LIMIT
     assert len(pcap.load(file)) == 20           # at 0, 1, ... 19 ms; the one at 20 ms is still on the wire
+
+
+def test_a_network_that_a_manifest_asks_for(trapline: Trapline, tmp_path: Path) -> None:
+    manifest = tmp_path / "own.toml"
+    hello = (IMAGES / "hello.toml").read_text().replace("..", str(GUEST))
+    manifest.write_text(hello.replace("[image]", '[image]\nnic = "loop+pcap:own.pcap"\nwire = "rate=1G"'))
+
+    def network(*arguments: str) -> tuple[int, int, bool]:
+        (tmp_path / "own.pcap").unlink(missing_ok=True)
+        found = json.loads(trapline("boot", manifest, "--json", *arguments).out)["network"]
+        return found["rate"], found["delay"], (tmp_path / "own.pcap").exists()
+
+    assert network() == (10**9, 500, True)
+    assert network("--wire", "delay=1us") == (10**8, 1000, True)
+    assert network("--nic", "none") == (10**9, 500, False)
+    for key, good, bad, words in (("nic", "loop+", "hoop+", "'hoop' cannot be plugged in"),
+                                  ("wire", "rate=1G", "rate=fast", "rate of a wire: 'fast' is not a whole number")):
+        text = manifest.read_text()
+        manifest.write_text(text.replace(good, bad))
+        assert trapline("boot", manifest).complains(f"{manifest}: image.{key}: {words}")
+        assert trapline("build", manifest, "-o", tmp_path / "out").complains(f"{manifest}: image.{key}: {words}")
+        manifest.write_text(text)
+
+
+def test_the_report_has_the_network_if_there_is_one(trapline: Trapline) -> None:
+    nic = "--nic", "udp:dst=10.0.0.2,frames=1000,mac=52:54:00:12:34:56"
+    network = json.loads(trapline("boot", "hello", "--json", *nic, "--max-cycles", "850K").out)["network"]
+    assert network["udp sent"] == network["wire.1 sent"] == 9
+    assert "network" not in json.loads(trapline("boot", "hello", "--json", "--max-cycles", "1000").out)
+
+
+@pytest.mark.parametrize("command", ["boot", "trace", "step"])
+def test_a_capture_that_cannot_be_written_is_named(command: str, trapline: Trapline) -> None:
+    nic = "--nic", "udp:dst=10.0.0.2,frames=100000,size=1000,mac=52:54:00:12:34:56+pcap:/dev/full"
+    ended = trapline(command, "preempt", *nic, "--max-cycles", "1M")
+    assert ended.status == ExitCode.BAD_INPUT and ended.complains("/dev/full: no space left on device")
+
+
+def test_a_capture_that_cannot_be_finished_is_named(trapline: Trapline) -> None:
+    ended = trapline("boot", "hello", "--nic", "none+pcap:/dev/full")
+    assert ended.status == ExitCode.BAD_INPUT and "hello, world" in ended.out
+    assert ended.err == "trapline: /dev/full: no space left on device\n"
+
+
+def test_a_run_that_is_made_again_leaves_the_capture_of_the_first(trapline: Trapline, tmp_path: Path) -> None:
+    file = tmp_path / "x.pcap"
+    nic = "--nic", f"udp:dst=10.0.0.2,frames=1000,mac=52:54:00:12:34:56+pcap:{file}"
+    assert trapline("boot", "hello", *nic).status == 0
+    once = file.read_bytes()
+    assert len(pcap.load(file)) > 5
+    assert trapline("costs", "hello", *nic, "--ledger", "syscall-sysenter", "--which", "min").status == 0
+    assert file.read_bytes() == once
+    assert trapline("diff", "hello", "hello", *nic).status == 0
+    assert file.read_bytes() == once
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_the_network_is_imported_if_there_is_one(asked: bool) -> None:
+    command = ["boot", "hello", "--max-cycles", "1", *(["--nic", "none"] if asked else [])]
+    check = (f"import sys; from tools.cli import main; main({command}); "
+             f"sys.exit(('emu.net.plug' in sys.modules) != {asked})")
+    assert subprocess.run([sys.executable, "-c", check], timeout=100, capture_output=True).returncode == 0
 
 
 # Bad input

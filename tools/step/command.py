@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tools.machine_options import MachineOptions, machine_options
+from tools.machine_options import MachineOptions, bad_input, machine_options
 from tools.messages import say, styled
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def step(options: MachineOptions, first: tuple[str, ...], as_json: bool) -> int:
 
     manifest = Path(options.words[0])
     directories = dict.fromkeys([*([str(manifest.parent)] if manifest.is_file() else []), ".", str(GUEST)])
-    session = Session(machine, tuple(directories))
+    with bad_input():
+        session = Session(machine, tuple(directories))
     if any(limit is not None for limit in options.limits.values()):
         session.timeline.run(**options.limits)
     if not as_json:

@@ -405,6 +405,18 @@ def test_a_page_that_shows_the_kernel_is_found(bench: Bench) -> None:
         bench.finds("shows memory of the kernel")
 
 
+@pytest.mark.parametrize(("entry", "said"), [
+    (0xFC00_0017, "the root task has a device from the kernel where another one is"),
+    (0xFC00_0007, "a device that is cached, or memory that is not"), (0x8000_0007, "shows what is neither")])
+def test_a_device_that_is_not_mapped_as_such_is_found(entry: int, said: str, bench: Bench) -> None:
+    bench.checks.check()
+    mappings = bench.mappings
+    root = np.searchsorted(mappings.directories, np.uint32(bench.symbol("root_directory")))
+    row = first((mappings.space == root) & (mappings.nodes[:, 2] == 0))
+    bench.poke(int(mappings.entry[row]), entry)
+    bench.finds(said)
+
+
 def test_an_entry_without_a_node_is_found(bench: Bench) -> None:
     bench.checks.check()
     bench.poke(int(bench.mappings.entry[0]), 0)

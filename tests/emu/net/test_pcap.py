@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emu.clock import NEVER, Clock
-from emu.net.pcap import Captured, PcapError, Recorder, Replay, load, read
+from emu.net.pcap import Captured, PcapError, Recorder, Replay, Writer, load, read
 from emu.net.wire import Wire
 
 FREQUENCY = 450_000_000
@@ -201,6 +201,53 @@ def test_what_was_recorded_is_sent_again_at_the_same_distances() -> None:
     first = again.captured()[0].time - recorded[0].time
     assert all(abs(after.time - before.time - first) <= 3          # ns: a cycle is 2.2
                for after, before in zip(again.captured(), recorded, strict=True))
+
+
+def test_a_file_that_cannot_be_written_is_named() -> None:
+    wire = Wire(Clock(FREQUENCY))
+    with open("/dev/full", "wb") as file:
+        recorder = Recorder(wire, file)
+        wire.ends[0].send(bytes(10_000))
+        with pytest.raises(OSError, match="No space left") as raised:
+            settle(wire.clock)
+        assert raised.value.filename == "/dev/full"
+        with pytest.raises(OSError, match="No space left") as raised:
+            recorder.close()
+        assert raised.value.filename == "/dev/full"
+    assert wire.listeners == []
+
+
+def test_a_file_is_cut_back_to_a_number_of_frames() -> None:
+    files = Files()
+    for frame in (b"one", b"two", b"three"):
+        files.wire.ends[0].send(frame)
+    settle(files.clock)
+    files.recorder.cut(3)
+    files.recorder.cut(5)
+    assert [data for _, data in files.captured()] == [b"one", b"two", b"three"]
+    files.recorder.cut(1)
+    files.wire.ends[0].send(b"four")
+    settle(files.clock)
+    assert [data for _, data in files.captured()] == [b"one", b"four"] and files.recorder.frames == 2
+
+
+@pytest.mark.parametrize("frequency", [100_000_000, 166_666_667, 450_000_000])
+def test_a_replay_at_the_recorded_times_is_exact_to_the_cycle(frequency: int) -> None:
+    clock, file, cycles = Clock(frequency), io.BytesIO(), []
+    writer = Writer(clock, file)
+    for step in (1, 17, 123_457, 7_000_001, 3):
+        clock.advance(step)
+        cycles.append(clock.now)
+        writer.write(FRAME)
+    frames = list(read(io.BytesIO(file.getvalue())))
+    again = Clock(frequency)
+    wire = Wire(again, delay=0)
+    sent: list[int] = []
+    send = wire.ends[1].send
+    wire.ends[1].send = lambda frame: sent.append(again.now) or send(frame)     # type: ignore[method-assign,func-returns-value]
+    Replay(again, wire.ends[1], frames, frames[0].time)
+    settle(again)
+    assert sent == cycles
 
 
 def test_a_replay_goes_on_from_where_it_was_saved() -> None:

@@ -105,6 +105,42 @@ def test_alike(machine):
     result.assert_outcomes(passed=4)
 
 
+def test_a_network_is_plugged_in_and_its_captures_are_finished(run: Run, pytester: pytest.Pytester) -> None:
+    run("""
+from pathlib import Path
+from emu.net import pcap
+UDP = "udp:dst=10.0.0.2,frames=1000,mac=52:54:00:12:34:56+pcap:x.pcap"
+@pytest.mark.image("hello", nic=UDP, wire="rate=1G", until="hello:main")
+class TestMarked:
+    @pytest.mark.parametrize("turn", range(2))
+    def test_run(self, machine, cycles, turn):
+        m = machine()
+        m.run()
+        described = m.network.describe()
+        assert described["rate"] == 10**9 and described["udp sent"] > 5
+        cycles("syscall-sysenter").ledger()                 # makes the run again
+    def test_finished(self):
+        assert len(pcap.load("x.pcap")) == 2                # it begins where the machine was booted to
+    def test_overridden(self, machine):
+        m = machine(nic="none", wire="rate=10M")
+        m.run()
+        assert (m.network.describe()["rate"], m.network.plug.parts) == (10**7, {})
+def test_full(machine):
+    machine("hello", nic="none+pcap:/dev/full")
+""").assert_outcomes(passed=5, errors=1)
+
+
+def test_a_network_of_the_manifest_is_plugged_in(run: Run, pytester: pytest.Pytester) -> None:
+    kernel = 'sources = ["kernel.asm"]'
+    (pytester.path / "kernel.asm").write_text(KERNEL)
+    (pytester.path / "own.toml").write_text(f'[image]\ndescription = "x"\nnic = "loop"\n[kernel]\n{kernel}\n')
+    run("""
+def test_it(machine):
+    assert list(machine("own.toml").network.plug.parts) == ["loop"]
+    assert machine("hello").network is None
+""").assert_outcomes(passed=1)
+
+
 def test_two_machines_of_a_test_are_independent(run: Run) -> None:
     run("""
 def test_two(machine):
@@ -187,6 +223,10 @@ def test_call_over_marker(machine):
     ("machine('hello', until='panic')", "*the run ended (exit) without having come to panic"),
     ("machine('hello', paths={'x': {'from': 'sysenter'}})", "path.x.to: is missing*"),
     ("machine('hello', paths={'x': {'from': 'sysenter', 'to': 'nix'}})", "*no symbol 'nix'*"),
+    ("machine('hello', nic='hots')", "'hots' cannot be plugged in; what can: *"),
+    ("machine('hello', nic='none', wire='rate=0')", "a wire's rate is at least 1, not 0"),
+    ("machine('hello', wire='rate=1G')", "a wire belongs to a network card: say what that is plugged into, too"),
+    ("machine('hello', nic='tap:none-such')", "tap:none-such: there is no such device*"),
     ("machine('hello', paths='my.paths.toml')", "my.paths.toml: no such file or directory"),
 ])
 def test_what_cannot_be_booted_fails_the_test_with_a_line(lines: str, words: str, run: Run) -> None:
