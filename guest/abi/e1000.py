@@ -14,6 +14,7 @@ class Pci(Word):
     PCI_ENABLE = 1 << 31, "PCI_ADDRESS: the data port is open; bit 11 and up: the device on bus 0"
     PCI_DEVICE = 1 << 11, "the next device"
     PCI_DEVICES_END = 1 << 31 | 1 << 16, "behind the last one of bus 0"
+    PCI_NOBODY = -1, "register 0 where no function is"
     E1000_ID = 0x100E_8086, "register 0 of an 82540EM: device and vendor"
 
 
@@ -28,6 +29,7 @@ class PciRegister(Word):
 class PciCommand(Word):
     """PCI_COMMAND"""
 
+    PCI_MEMORY = 0x02, "answers at its addresses in memory"
     PCI_MASTER = 0x07, "answers at its addresses, and may read and write memory itself"
 
 
@@ -36,6 +38,8 @@ class E1000Register(Word):
 
     E1000_CTRL = 0x0000, "device control"
     E1000_ICR = 0x00C0, "interrupt causes; reading clears them"
+    E1000_ITR = 0x00C4, "least distance of two interrupts, in units of 256 ns"
+    E1000_ICS = 0x00C8, "sets interrupt causes"
     E1000_IMS = 0x00D0, "interrupts to let through"
     E1000_IMC = 0x00D8, "interrupts to hold back"
     E1000_RCTL = 0x0100, "receive control"
@@ -48,6 +52,13 @@ class E1000Register(Word):
     E1000_TDT = 0x3818, "transmit ring: the tail, behind the last descriptor that is to be sent"
     E1000_RAL = 0x5400, "receive address 0: bytes 0 to 3 of the MAC"
     E1000_RAH = 0x5404, "receive address 0: bytes 4 and 5"
+
+
+class E1000Parameter(Word):
+    """82540EM: what an image may set"""
+
+    E1000_INTERVAL = 489, ("E1000_ITR: 8,000 interrupts a second at most, as Linux's e1000 had it; 0: as many as come "
+                           "(317453, 13.4.18)")
 
 
 class E1000Ctrl(Word):
@@ -75,6 +86,7 @@ class E1000Cause(Word):
 
     CAUSES_WANTED = 1 << 7 | 1 << 6 | 1 << 4 | 1 << 2, ("RXT0, RXO, RXDMT0, LSC: frames have come, or the link has "
                                                        "changed")
+    CAUSE_RECEIVED = 1 << 7, "RXT0"
 
 
 class E1000Descriptor(Word):
@@ -92,6 +104,9 @@ class E1000Size(Word):
     E1000_BUFFER = 2048, "bytes of the buffer that belongs to a descriptor"
     E1000_BUFFER_SHIFT = 11, "the same as a power of two"
     E1000_DESCRIPTOR_SHIFT = 4, "bytes of a descriptor, likewise"
+    E1000_REGISTERS = 128 << 10, "bytes of its registers"
+    E1000_BATCH = 16, ("frames that are taken at an interrupt: at 8,000 of these, more than a Gigabit wire has of full "
+                       "length; so a flood of small ones leaves time for others")
 
 
 RDESC = Layout(
@@ -119,9 +134,9 @@ TDESC = Layout(
 
 E1000 = Layout(
     "E1000", "The memory of the driver: physically in one piece, at a multiple of 16",
-    gap("receive_ring", 64 * 16, "E1000_RING times RDESC"),
-    gap("transmit_ring", 64 * 16, "E1000_RING times TDESC"),
+    gap("receive_ring", E1000Size.E1000_RING * RDESC.size, "E1000_RING times RDESC"),
+    gap("transmit_ring", E1000Size.E1000_RING * TDESC.size, "E1000_RING times TDESC"),
     group("a buffer for each of their descriptors"),
-    gap("receive_buffers", 64 * 2048, "for what comes"),
-    gap("transmit_buffers", 64 * 2048, "for what goes"),
+    gap("receive_buffers", E1000Size.E1000_RING * E1000Size.E1000_BUFFER, "for what comes"),
+    gap("transmit_buffers", E1000Size.E1000_RING * E1000Size.E1000_BUFFER, "for what goes"),
 )

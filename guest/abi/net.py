@@ -98,17 +98,18 @@ class TcpHeader(Word):
 
 
 class TcpState(Word):
-    """CONN_STATE; a connection comes into being established"""
+    """CONN_STATE; a connection that the peer has begun is established from its beginning on"""
 
     TCP_FREE = 0, "no connection"
-    TCP_ESTABLISHED = 1, "both may send"
-    TCP_FIN_WAIT_1 = 2, "we have ended our stream"
-    TCP_FIN_WAIT_2 = 3, "and the peer knows"
-    TCP_CLOSE_WAIT = 4, "the peer has ended its stream"
-    TCP_CLOSING = 5, "both have, ours first; the peer does not know yet"
-    TCP_LAST_ACK = 6, "both have, the peer's first; the peer does not know yet"
-    TCP_TIME_WAIT = 7, "both have, and know; late segments are caught"
-    TCP_ENDED = 8, "not on the network any more; its owner has not closed it"
+    TCP_SYN_SENT = 1, "we have begun it, and the peer has not answered"
+    TCP_ESTABLISHED = 2, "both may send"
+    TCP_FIN_WAIT_1 = 3, "we have ended our stream"
+    TCP_FIN_WAIT_2 = 4, "and the peer knows"
+    TCP_CLOSE_WAIT = 5, "the peer has ended its stream"
+    TCP_CLOSING = 6, "both have, ours first; the peer does not know yet"
+    TCP_LAST_ACK = 7, "both have, the peer's first; the peer does not know yet"
+    TCP_TIME_WAIT = 8, "both have, and know; late segments are caught"
+    TCP_ENDED = 9, "not on the network any more; its owner has not closed it"
 
 
 class NetError(Word):
@@ -129,7 +130,7 @@ class NetTime(Word):
 class TcpTime(Word):
     """How long TCP waits for an answer, milliseconds (RFC 6298)"""
 
-    RTO_MIN = 200, "at least; less than the RFC has, as everywhere"
+    RTO_MIN = 200, "at least: as Linux (TCP_RTO_MIN in its include/net/tcp.h); the RFC has 1000"
     RTO_FIRST = 1000, "before it has measured"
     RTO_LOST = 3000, "likewise, if the handshake has lost something"
     RTO_MAX = 60_000, "at most"
@@ -149,6 +150,7 @@ class NetSize(Word):
     NEIGHBOUR_TRIES_MAX = 3, "questions for a MAC before it is given up"
     UDP_PORTS = 32, "UDP ports that are bound"
     UDP_MAX = 1472, "bytes in a datagram"
+    LOOP_PACKETS = 64, "packets to ourselves that may wait; a power of two"
 
 
 class TcpSize(Word):
@@ -157,7 +159,7 @@ class TcpSize(Word):
     TCP_MSS = 1460, "bytes in a segment"
     TCP_MSS_DEFAULT = 536, "bytes that a peer takes that says nothing"
     TCP_MSS_MIN = 64, "what a peer says below that is not believed"
-    TCP_BUFFER = 8192, "bytes of a connection in each direction; a power of two"
+    TCP_BUFFER = 8192, "bytes of a connection in each direction; a power of two, up to 32768; an image may set it"
     TCP_CONNECTIONS = 128, "connections, those that only catch late segments among them"
     TCP_HALVES = 256, "half open ones"
     TCP_LISTENERS = 8, "ports that are listened at"
@@ -167,53 +169,57 @@ class TcpLimit(Word):
     """How often"""
 
     TCP_RETRIES = 10, "times that something is sent again before a connection is given up"
-    TCP_HALF_TRIES = 5, "times that SYN and ACK are sent"
+    TCP_HALF_TRIES = 5, "times that a SYN of ours is sent, with or without an ACK"
     TCP_DUPLICATES = 3, "equal acknowledgements after which a segment counts as lost"
     TCP_ACK_NOW = 2, "segments that are acknowledged together"
 
 
 class Count(Word):
-    """Counters, index into `net_counts`. A frame that came counts once more, from COUNT_ETHER_LENGTH on"""
+    """Counters, index into `net_counts`. What came, on the wire or from ourselves, counts once more, from
+    COUNT_ETHER_LENGTH on
+    """
 
     COUNT_IN = 0, "frames that came"
     COUNT_OUT = 1, "frames that went"
     COUNT_ARP_REPLACED = 2, "frames out dropped: another came while the neighbour's MAC was asked for"
     COUNT_ARP_FAILED = 3, "frames out dropped: no neighbour answered"
     COUNT_IP_ROUTE = 4, "packets out dropped: no gateway"
-    COUNT_TCP_REFUSED = 5, "segments for no connection, answered by a reset"
-    COUNT_TCP_SYN = 6, "SYNs dropped: too many connections of a port are half open"
-    COUNT_TCP_ACCEPT = 7, "ends of a handshake dropped: too many connections wait to be accepted, or none is free"
-    COUNT_TCP_HALF = 8, "half open connections given up"
-    COUNT_TCP_ORDER = 9, "segments whose data were dropped, since those before are missing"
-    COUNT_TCP_WINDOW = 10, "segments dropped: not what can come now"
-    COUNT_TCP_AGAIN = 11, "times that something was sent again"
-    COUNT_TCP_TIMEOUT = 12, "connections given up: no answer"
-    COUNT_TCP_RESET = 13, "connections reset by the peer"
-    COUNT_ETHER_LENGTH = 14, "dropped: too short or too long"
-    COUNT_ETHER_ADDRESS = 15, "dropped: for somebody else, or from a group"
-    COUNT_ETHER_TYPE = 16, "dropped: another protocol"
-    COUNT_ARP_MALFORMED = 17, "dropped: not of this kind of network"
-    COUNT_ARP_CONFLICT = 18, "dropped: somebody claims our address"
-    COUNT_ARP_OTHER = 19, "ARP of others, nothing to learn"
-    COUNT_ARP_IN = 20, "ARP answered, or learnt from"
-    COUNT_IP_HEADER = 21, "dropped: version or lengths make no sense"
-    COUNT_IP_CHECKSUM = 22, "dropped: header damaged"
-    COUNT_IP_FRAGMENT = 23, "dropped: a fragment"
-    COUNT_IP_SOURCE = 24, "dropped: comes from no host's address"
-    COUNT_IP_TARGET = 25, "dropped: for somebody else"
-    COUNT_IP_PROTOCOL = 26, "dropped: another protocol"
-    COUNT_ICMP_CHECKSUM = 27, "dropped: too short, or damaged"
-    COUNT_ICMP_TYPE = 28, "dropped: no echo request to us alone"
-    COUNT_ICMP_ECHO = 29, "echo requests answered"
-    COUNT_UDP_LENGTH = 30, "dropped: lengths make no sense"
-    COUNT_UDP_CHECKSUM = 31, "dropped: damaged"
-    COUNT_UDP_PORT = 32, "dropped: a port that nobody has bound"
-    COUNT_UDP_IN = 33, "datagrams handed on"
-    COUNT_TCP_LENGTH = 34, "dropped: lengths make no sense, or sent to all"
-    COUNT_TCP_CHECKSUM = 35, "dropped: damaged"
-    COUNT_TCP_OPTIONS = 36, "dropped: options that overlap, or end behind the header"
-    COUNT_TCP_IN = 37, "segments looked at"
-    COUNTS = 38, "counters"
+    COUNT_LOOP = 5, "packets to ourselves that came"
+    COUNT_LOOP_FULL = 6, "packets to ourselves dropped: too many wait"
+    COUNT_TCP_REFUSED = 7, "segments for no connection, answered by a reset"
+    COUNT_TCP_SYN = 8, "SYNs dropped: too many connections of a port are half open, or wait to be accepted"
+    COUNT_TCP_ACCEPT = 9, "ends of a handshake dropped: no connection is free"
+    COUNT_TCP_HALF = 10, "half open connections given up"
+    COUNT_TCP_ORDER = 11, "segments whose data were dropped, since those before are missing"
+    COUNT_TCP_WINDOW = 12, "segments dropped: not what can come now"
+    COUNT_TCP_AGAIN = 13, "times that something was sent again"
+    COUNT_TCP_TIMEOUT = 14, "connections given up: no answer"
+    COUNT_TCP_RESET = 15, "connections reset by the peer"
+    COUNT_ETHER_LENGTH = 16, "dropped: too short or too long"
+    COUNT_ETHER_ADDRESS = 17, "dropped: for somebody else, or from a group"
+    COUNT_ETHER_TYPE = 18, "dropped: another protocol"
+    COUNT_ARP_MALFORMED = 19, "dropped: not of this kind of network"
+    COUNT_ARP_CONFLICT = 20, "dropped: somebody claims our address"
+    COUNT_ARP_OTHER = 21, "ARP of others, nothing to learn"
+    COUNT_ARP_IN = 22, "ARP answered, or learnt from"
+    COUNT_IP_HEADER = 23, "dropped: version or lengths make no sense"
+    COUNT_IP_CHECKSUM = 24, "dropped: header damaged"
+    COUNT_IP_FRAGMENT = 25, "dropped: a fragment"
+    COUNT_IP_SOURCE = 26, "dropped: comes from no host's address"
+    COUNT_IP_TARGET = 27, "dropped: for somebody else"
+    COUNT_IP_PROTOCOL = 28, "dropped: another protocol"
+    COUNT_ICMP_CHECKSUM = 29, "dropped: too short, or damaged"
+    COUNT_ICMP_TYPE = 30, "dropped: no echo request to us alone"
+    COUNT_ICMP_ECHO = 31, "echo requests answered"
+    COUNT_UDP_LENGTH = 32, "dropped: lengths make no sense"
+    COUNT_UDP_CHECKSUM = 33, "dropped: damaged"
+    COUNT_UDP_PORT = 34, "dropped: a port that nobody has bound"
+    COUNT_UDP_IN = 35, "datagrams handed on"
+    COUNT_TCP_LENGTH = 36, "dropped: lengths make no sense, or sent to all"
+    COUNT_TCP_CHECKSUM = 37, "dropped: damaged"
+    COUNT_TCP_OPTIONS = 38, "dropped: options that overlap, or end behind the header"
+    COUNT_TCP_IN = 39, "segments looked at"
+    COUNTS = 40, "counters"
 
 
 ETHER = Layout(
@@ -315,7 +321,7 @@ LISTENER = Layout(
     "LISTENER", "A TCP port that is listened at",
     u32("owner", "whatever its owner puts here"),
     u32("port", "its number; 0: free"),
-    u32("half_limit", "connections that may be half open"),
+    u32("half_limit", "connections that may be half open, and no more than can then wait"),
     u32("half_count", "those that are"),
     u32("limit", "connections that may wait to be accepted"),
     u32("count", "those that do"),

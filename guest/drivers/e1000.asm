@@ -6,8 +6,9 @@
 ;                                  once: the tail is the one before it, so that hardware never has the whole ring
 ;     transmit    transmit_next    the next frame goes there, unless its descriptor is not done yet: then it is dropped
 ;
-; Whoever links this finds the card (which needs ports), maps the registers, gives memory of E1000_SIZE bytes, and calls e1000_interrupt when line 11 fires,
-; or e1000_poll now and then. One of these runs at a time. Calling rule as in net/net.inc.
+; Whoever links this finds the card (e1000_find.asm), maps the registers, gives memory of E1000_SIZE bytes, and calls
+; e1000_interrupt when the card's line fires, or e1000_poll now and then. One of these runs at a time. Calling rule as in
+; net/net.inc.
 
 .include "net/net.inc"
 
@@ -15,51 +16,6 @@
 .assert E1000_TRANSMIT_BUFFERS - E1000_RECEIVE_BUFFERS == E1000_RING * E1000_BUFFER, "... and buffers"
 
 .text
-
-; e1000_find: finds the card on the PCI bus, and lets it use memory.
-;   out   CF set: there is none; else EAX = physical address of its registers, EDX = its interrupt line
-.global e1000_find
-e1000_find:
-    push ebx
-    mov ebx, PCI_ENABLE
-.Lnext:
-    mov eax, ebx
-    call pci_read
-    cmp eax, E1000_ID
-    je .Lfound
-    add ebx, PCI_DEVICE
-    cmp ebx, PCI_DEVICES_END
-    jne .Lnext
-    stc
-    pop ebx
-    ret
-.Lfound:
-    lea eax, [ebx + PCI_COMMAND]
-    call pci_read                       ; selects it, too
-    or eax, PCI_MASTER
-    and eax, 0xffff                     ; the upper half is the status, where ones clear
-    out dx, eax
-    lea eax, [ebx + PCI_LINE]
-    call pci_read
-    movzx eax, al
-    push eax
-    lea eax, [ebx + PCI_BAR0]
-    call pci_read
-    and eax, ~0xf                       ; its kind
-    pop edx
-    clc
-    pop ebx
-    ret
-
-; pci_read: reads a register of a PCI function.
-;   in    EAX = which, as PCI_ADDRESS has it
-;   out   EAX = the register; EDX = PCI_DATA, where it can be written now
-pci_read:
-    mov dx, PCI_ADDRESS
-    out dx, eax
-    mov edx, PCI_DATA
-    in eax, dx
-    ret
 
 ; e1000_init: resets the card and sets it going.
 ;   in    EAX = its registers; EDX = E1000, ECX = the same, physical
@@ -120,6 +76,7 @@ e1000_init:
     mov dword ptr [ebx + E1000_TDLEN], E1000_RING * TDESC_SIZE
     mov dword ptr [ebx + E1000_TCTL], TCTL_ON
     mov dword ptr [ebx + E1000_RCTL], RCTL_ON
+    mov dword ptr [ebx + E1000_ITR], E1000_INTERVAL
     mov dword ptr [ebx + E1000_IMS], CAUSES_WANTED
     pop edi
     pop esi
@@ -129,7 +86,8 @@ e1000_init:
 ; net_transmit: sends a frame.
 ;   in    ESI = frame, ECX = length, up to ETHER_MAX; copied before it returns
 ;
-; There is no way to say that the ring is full: what is dropped here might as well be lost on the wire.
+; There is no way to say that the ring is full: what is dropped here might as well be lost on the wire. So is everything
+; as long as there is no card.
 .global net_transmit
 net_transmit:
     push ebx
@@ -137,6 +95,8 @@ net_transmit:
     push edi
     mov ebx, [transmit_next]
     mov edx, [memory]
+    test edx, edx
+    jz .Lfull
     mov eax, ebx
     shl eax, E1000_DESCRIPTOR_SHIFT
     lea eax, [edx + eax + E1000_TRANSMIT_RING]
@@ -148,35 +108,37 @@ net_transmit:
     mov [eax + TDESC_LENGTH], cx
     mov byte ptr [eax + TDESC_COMMAND], TDESC_WHOLE
     mov byte ptr [eax + TDESC_STATUS], 0
-    mov edx, ecx
-    shr ecx, 2
-    rep movsd
-    mov ecx, edx
-    and ecx, 3
-    rep movsb
+    call net_copy
     inc ebx
     and ebx, E1000_RING - 1
     mov [transmit_next], ebx
     mov eax, [registers]
     mov [eax + E1000_TDT], ebx
-.Lreturn:
+    jmp e1000_sent
+.Lfull:
+    inc dword ptr [e1000_full]
+e1000_sent:
     pop edi
     pop esi
     pop ebx
     ret
-.Lfull:
-    inc dword ptr [e1000_full]
-    jmp .Lreturn
 
-; e1000_interrupt: the card's line has fired: clears the causes, and takes what has come.
-;   out   EAX = frames
+; e1000_interrupt: the card's line has fired: clears the causes, so that the line falls, and takes what has come. If that
+; may not be all, it fires again, E1000_INTERVAL after this time at the earliest.
 .global e1000_interrupt
 e1000_interrupt:
     mov eax, [registers]
     mov eax, [eax + E1000_ICR]
+    call e1000_poll
+    cmp eax, E1000_BATCH
+    jb .Lreturn
+    mov eax, [registers]
+    mov dword ptr [eax + E1000_ICS], CAUSE_RECEIVED
+.Lreturn:
+    ret
 
-; e1000_poll: gives the network every frame that has come.
-;   out   EAX = how many
+; e1000_poll: gives the network frames that have come, up to E1000_BATCH.
+;   out   EAX = how many descriptors that took
 .global e1000_poll
 e1000_poll:
     push ebx
@@ -185,7 +147,9 @@ e1000_poll:
     push ebp
     mov ebx, [receive_next]
     xor ebp, ebp
-.Lnext:
+e1000_next:                             ; for each frame
+    cmp ebp, E1000_BATCH
+    je .Ldone
     mov edx, [memory]
     mov edi, ebx
     shl edi, E1000_DESCRIPTOR_SHIFT
@@ -203,20 +167,25 @@ e1000_poll:
     lea esi, [edx + esi + E1000_RECEIVE_BUFFERS]
     movzx ecx, word ptr [edi + RDESC_LENGTH]
     call net_input
-    inc ebp
 .Lback:
+    inc ebp
     mov byte ptr [edi + RDESC_STATUS], 0
-    mov eax, [registers]
-    mov [eax + E1000_RDT], ebx
     inc ebx
     and ebx, E1000_RING - 1
-    jmp .Lnext
+    jmp e1000_next
 .Ldrop:
     inc dword ptr [e1000_dropped]
     jmp .Lback
 .Ldone:
-    mov [receive_next], ebx
     mov eax, ebp
+    test eax, eax
+    jz .Lreturn
+    mov [receive_next], ebx
+    dec ebx
+    and ebx, E1000_RING - 1
+    mov edx, [registers]
+    mov [edx + E1000_RDT], ebx
+.Lreturn:
     pop ebp
     pop edi
     pop esi
@@ -230,13 +199,13 @@ e1000_poll:
 .align 4
 registers:                      ; where they are mapped
     .space 4
-memory:                         ; E1000
+memory:                         ; E1000; 0: there is no card
     .space 4
 receive_next:                   ; number of the descriptor to look at
     .space 4
 transmit_next:                  ; likewise, to fill
     .space 4
-e1000_full:                     ; frames that found no room in the ring
+e1000_full:                     ; frames that found no room in the ring, or no card
     .space 4
 e1000_dropped:                  ; frames that came too long or damaged
     .space 4

@@ -2,6 +2,9 @@
 
 .include "net/net.inc"
 
+.assert (TCP_BUFFER & (TCP_BUFFER - 1)) == 0, "TCP_BUFFER must be a power of two"
+.assert TCP_BUFFER >= 4096 && TCP_BUFFER <= 32768, "TCP_BUFFER must be 4096 to 32768: a window has 16 bits"
+
 .text
 
 ; net_copy: copies bytes.

@@ -27,8 +27,11 @@ net_init:
 ; net_tick: time has passed.
 .global net_tick
 net_tick:
+    inc dword ptr [loop_busy]
     call arp_tick
-    jmp tcp_tick
+    call tcp_tick
+    dec dword ptr [loop_busy]
+    jmp loop_drain
 
 ; net_input: a frame has come.
 ;   in    ESI = frame, ECX = length
@@ -38,12 +41,14 @@ net_input:
     push esi
     push edi
     push ebp
+    inc dword ptr [loop_busy]
     call ether_input
+    dec dword ptr [loop_busy]
     pop ebp
     pop edi
     pop esi
     pop ebx
-    ret
+    jmp loop_drain
 
 ; ether_input: takes a frame.
 ;   in    ESI = frame, ECX = length

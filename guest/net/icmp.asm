@@ -21,8 +21,11 @@ icmp_input:
     jne .Ltype
     mov eax, [ebx + IP_TARGET]
     cmp eax, [net_config + NET_ADDRESS]
+    je .Lanswer
+    cmp eax, [ebx + IP_SOURCE]  ; ourselves
     jne .Ltype                  ; sent to all: who answers helps to flood somebody
 
+.Lanswer:
     COUNT COUNT_ICMP_ECHO
     mov eax, [ebx + IP_SOURCE]
     mov edx, IP_ICMP

@@ -1,4 +1,7 @@
 ; IPv4: packets for us, and where packets of ours go. Options are skipped; fragments are neither taken nor made.
+;
+; What goes to our own address or to 127.0.0.0/8 never is on the wire (loop.asm). It comes from the address that it goes
+; to, so that it can be answered; from the wire, no packet with the same address twice is taken.
 
 .include "net/net.inc"
 
@@ -34,17 +37,10 @@ ip_input:
     test word ptr [esi + IP_FRAGMENT], IP_FRAGMENTED
     jnz .Lfragment
 
-    mov edx, [net_config + NET_MASK]
-    not edx
-    or edx, [net_config + NET_ADDRESS]  ; all in our network
     mov eax, [esi + IP_SOURCE]
-    cmp al, IP_GROUP
-    jae .Lsource
+    call ip_host
+    jc .Lsource
     cmp al, IP_LOOPBACK
-    je .Lsource
-    test al, al
-    jz .Lsource
-    cmp eax, edx
     je .Lsource
     cmp eax, [net_config + NET_ADDRESS]
     je .Lsource
@@ -57,15 +53,7 @@ ip_input:
     jnz .Ltarget
 .Lours:
     mov ecx, ebx
-    movzx eax, byte ptr [esi + IP_PROTOCOL]
-    cmp eax, IP_TCP
-    je tcp_input
-    cmp eax, IP_UDP
-    je udp_input
-    cmp eax, IP_ICMP
-    je icmp_input
-    COUNT COUNT_IP_PROTOCOL
-    ret
+    jmp ip_deliver
 .Lheader:
     COUNT COUNT_IP_HEADER
     ret
@@ -80,6 +68,39 @@ ip_input:
     ret
 .Ltarget:
     COUNT COUNT_IP_TARGET
+    ret
+
+; ip_deliver: hands a packet to its protocol.
+;   in    ESI = IP header, EDI = what is behind it, ECX = bytes
+.global ip_deliver
+ip_deliver:
+    movzx eax, byte ptr [esi + IP_PROTOCOL]
+    cmp eax, IP_TCP
+    je tcp_input
+    cmp eax, IP_UDP
+    je udp_input
+    cmp eax, IP_ICMP
+    je icmp_input
+    COUNT COUNT_IP_PROTOCOL
+    ret
+
+; ip_host: may an address be a host's?
+;   in    EAX = address
+;   out   CF set: no; EDX = address of all in our network. EAX is kept
+.global ip_host
+ip_host:
+    mov edx, [net_config + NET_MASK]
+    not edx
+    or edx, [net_config + NET_ADDRESS]
+    test al, al
+    jz .Lno
+    cmp eax, edx
+    je .Lno
+    cmp al, IP_GROUP
+    cmc
+    ret
+.Lno:
+    stc
     ret
 
 ; ip_begin: writes the IP header of a packet into net_frame; then its data go behind that, and ip_send sends it.
@@ -102,7 +123,11 @@ ip_begin:
     mov word ptr [esi + IP_FRAGMENT], IP_WHOLE
     mov byte ptr [esi + IP_TTL], IP_TTL_SENT
     mov word ptr [esi + IP_CHECKSUM], 0
+    mov eax, [esi + IP_TARGET]
+    cmp al, IP_LOOPBACK
+    je .Lsource
     mov eax, [net_config + NET_ADDRESS]
+.Lsource:
     mov [esi + IP_SOURCE], eax
     xor eax, eax
     mov ecx, IP_SIZE
@@ -118,8 +143,12 @@ ip_begin:
 ip_send:
     movzx ecx, word ptr [net_frame + ETHER_SIZE + IP_LENGTH]
     xchg cl, ch
-    add ecx, ETHER_SIZE
     mov eax, [net_frame + ETHER_SIZE + IP_TARGET]
+    cmp al, IP_LOOPBACK
+    je loop_send
+    cmp eax, [net_config + NET_ADDRESS]
+    je loop_send
+    add ecx, ETHER_SIZE
     cmp eax, -1
     je .Leverybody
     mov edx, eax

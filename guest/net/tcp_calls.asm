@@ -1,4 +1,4 @@
-; TCP: what users of it call. None of these waits: NET_AGAIN says that net_wake will tell.
+; TCP: what users of it call, beside tcp_connect. None of these waits: NET_AGAIN says that net_wake will tell.
 
 .include "net/tcp.inc"
 
@@ -69,11 +69,14 @@ tcp_ignore:
     mov eax, ebx
     call tcp_accept
     jc .Lreturn
-    call tcp_abort
+    push ebx
+    mov ebx, eax
+    call conn_abort
+    pop ebx
     jmp .Lnext
 .Lreturn:
     pop ebx
-    ret
+    jmp loop_drain
 
 ; tcp_read: reads what has come.
 ;   in    EAX = CONN, EDX = buffer, ECX = its length, not 0
@@ -111,7 +114,7 @@ tcp_read:
     pop edi
     pop esi
     pop ebx
-    ret
+    jmp loop_drain
 .Lnothing:
     cmp dword ptr [ebx + CONN_FIN], 0
     jne .Lreturn                ; EAX and CF are 0
@@ -136,6 +139,8 @@ tcp_write:
     mov eax, [ebx + CONN_STATE]
     cmp eax, TCP_ESTABLISHED
     je .Lopen
+    cmp eax, TCP_SYN_SENT
+    je .Lagain
     cmp eax, TCP_CLOSE_WAIT
     mov eax, NET_RESET
     jne .Lerror
@@ -160,7 +165,7 @@ tcp_write:
     pop edi
     pop esi
     pop ebx
-    ret
+    jmp loop_drain
 .Lagain:
     mov eax, NET_AGAIN
 .Lerror:
@@ -173,20 +178,29 @@ tcp_write:
 tcp_finish:
     push ebx
     mov ebx, eax
+    call conn_finish
+    pop ebx
+    jmp loop_drain
+
+; conn_finish: the same, inside another call.
+;   in    EBX = CONN
+conn_finish:
     mov eax, [ebx + CONN_STATE]
     mov edx, TCP_FIN_WAIT_1
     cmp eax, TCP_ESTABLISHED
     je .Lopen
     mov edx, TCP_LAST_ACK
     cmp eax, TCP_CLOSE_WAIT
+    je .Lopen
+    cmp eax, TCP_SYN_SENT
     jne .Lreturn
+    mov dword ptr [ebx + CONN_FINISH], 1        ; as soon as it is established
+.Lreturn:
+    ret
 .Lopen:
     mov [ebx + CONN_STATE], edx
     mov dword ptr [ebx + CONN_FINISH], 1
-    call tcp_output
-.Lreturn:
-    pop ebx
-    ret
+    jmp tcp_output
 
 ; tcp_close: nobody wants a connection any more. What has been written still goes; if something has come that was not
 ; read, the peer is told by a reset.
@@ -197,20 +211,21 @@ tcp_close:
     mov ebx, eax
     cmp dword ptr [ebx + CONN_STATE], TCP_ENDED
     je .Labort
+    cmp dword ptr [ebx + CONN_STATE], TCP_SYN_SENT
+    je .Labort
     call conn_unread
     jnz .Labort
     mov dword ptr [ebx + CONN_CLOSED], 1
-    mov eax, ebx
-    call tcp_finish
+    call conn_finish
     cmp dword ptr [ebx + CONN_STATE], TCP_FIN_WAIT_2
     jne .Lreturn
     call conn_fin_wait
 .Lreturn:
     pop ebx
-    ret
+    jmp loop_drain
 .Labort:
-    mov eax, ebx
-    pop ebx
+    call conn_abort
+    jmp .Lreturn
 
 ; tcp_abort: ends a connection at once.
 ;   in    EAX = CONN, which is gone then
@@ -218,14 +233,20 @@ tcp_close:
 tcp_abort:
     push ebx
     mov ebx, eax
+    call conn_abort
+    pop ebx
+    jmp loop_drain
+
+; conn_abort: the same, inside another call.
+;   in    EBX = CONN
+conn_abort:
     mov dword ptr [ebx + CONN_CLOSED], 1
     cmp dword ptr [ebx + CONN_ADDRESS], 0
-    je .Lover
+    je conn_over
+    cmp dword ptr [ebx + CONN_STATE], TCP_SYN_SENT
+    je conn_over                ; if the peer answers, it is refused
     call tcp_send_reset
-.Lover:
-    call conn_over
-    pop ebx
-    ret
+    jmp conn_over
 
 ; conn_unread: how much has come that was not read?
 ;   in    EBX = CONN

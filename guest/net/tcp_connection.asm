@@ -1,6 +1,7 @@
 ; TCP: connections, from their beginning to their end.
 ;
-; Owns the connections and their rings.
+; Owns the connections and their rings. The first free one is taken, and connections_top is behind the last one in use, so
+; to look at all of them takes as long as there are some.
 
 .include "net/tcp.inc"
 
@@ -10,7 +11,7 @@ FIRST_SEGMENTS = 3              ; that may be on their way at the start (RFC 568
 
 ; conn_find: finds a connection.
 ;   in    EAX = the peer's address, not 0; EDX = CONN_PORTS
-;   out   EBX = connection; CF set: none
+;   out   EBX = connection; CF set: none. All else is kept
 .global conn_find
 conn_find:
     mov ebx, connections
@@ -21,13 +22,14 @@ conn_find:
     je .Lreturn                 ; CF is clear
 .Lother:
     add ebx, CONN_SIZE
-    cmp ebx, connections_end
+    cmp ebx, [connections_top]
     jb .Lnext
     stc
 .Lreturn:
     ret
 
-; conn_new: a place for a connection: a free one, or that of the one that has caught late segments for longest.
+; conn_new: a place for a connection: a free one, or that of one that its owner has closed and whose peer knows. Of these
+; the first whose time ends goes first, which are those that only catch late segments.
 ;   out   EBX = connection, all zero but its rings; CF set: none. EDI, ESI are kept
 .global conn_new
 conn_new:
@@ -39,7 +41,10 @@ conn_new:
     cmp dword ptr [ebx + CONN_STATE], TCP_FREE
     je .Lclear
     cmp dword ptr [ebx + CONN_STATE], TCP_TIME_WAIT
+    je .Lover
+    cmp dword ptr [ebx + CONN_STATE], TCP_FIN_WAIT_2
     jne .Lskip
+.Lover:
     cmp dword ptr [ebx + CONN_CLOSED], 0
     je .Lskip
     test esi, esi
@@ -62,7 +67,13 @@ conn_new:
     mov edi, ebx
     mov ecx, CONN_SIZE / 4
     rep stosd
-    lea eax, [ebx - connections]
+    lea eax, [ebx + CONN_SIZE]
+    cmp eax, [connections_top]
+    jbe .Lrings
+    mov [connections_top], eax
+.Lrings:
+    mov eax, ebx
+    sub eax, connections
     xor edx, edx
     mov ecx, CONN_SIZE
     div ecx
@@ -78,15 +89,11 @@ conn_new:
     ret
 
 ; conn_establish: a handshake is complete.
-;   in    EBX = connection, new; ESI = HALF
+;   in    EBX = connection that has its address, its ports, and in CONN_RETRIES what the handshake has lost;
+;         EAX = number of our SYN, EDX = number of the peer's, ECX = bytes that the peer takes in a segment
 .global conn_establish
 conn_establish:
     mov dword ptr [ebx + CONN_STATE], TCP_ESTABLISHED
-    mov eax, [esi + HALF_ADDRESS]
-    mov [ebx + CONN_ADDRESS], eax
-    mov eax, [esi + HALF_PORTS]
-    mov [ebx + CONN_PORTS], eax
-    mov eax, [esi + HALF_OURS]
     inc eax
     mov [ebx + CONN_UNA], eax
     mov [ebx + CONN_NXT], eax
@@ -94,24 +101,25 @@ conn_establish:
     mov [ebx + CONN_END], eax
     mov [ebx + CONN_RECOVER], eax
     mov [ebx + CONN_WINDOW_ACK], eax
-    mov eax, [esi + HALF_THEIRS]
-    mov [ebx + CONN_WINDOW_SEQ], eax    ; before that of the segment that comes now
-    inc eax
-    mov [ebx + CONN_GOT], eax
-    mov [ebx + CONN_READ], eax
-    add eax, TCP_BUFFER
-    mov [ebx + CONN_EDGE], eax
+    mov [ebx + CONN_WINDOW_SEQ], edx    ; before that of the segment that comes now
+    inc edx
+    mov [ebx + CONN_GOT], edx
+    mov [ebx + CONN_READ], edx
+    add edx, TCP_BUFFER
+    mov [ebx + CONN_EDGE], edx
     mov dword ptr [ebx + CONN_SSTHRESH], 0xffff
-    mov eax, [esi + HALF_MSS]
-    mov [ebx + CONN_MSS], eax
-    mov ecx, RTO_LOST
-    cmp dword ptr [esi + HALF_TRIES], 1
-    ja .Llost
-    mov ecx, RTO_FIRST
-    imul eax, eax, FIRST_SEGMENTS
+    mov [ebx + CONN_MSS], ecx
+    mov eax, RTO_LOST
+    cmp dword ptr [ebx + CONN_RETRIES], 0
+    jne .Llost
+    mov eax, RTO_FIRST
+    imul ecx, ecx, FIRST_SEGMENTS
 .Llost:
-    mov [ebx + CONN_CWND], eax
-    mov [ebx + CONN_RTO], ecx
+    mov [ebx + CONN_CWND], ecx
+    mov [ebx + CONN_RTO], eax
+    xor eax, eax
+    mov [ebx + CONN_RETRIES], eax
+    mov [ebx + CONN_TIMER], eax
     ret
 
 ; conn_over: a connection is not on the network any more; it is forgotten when its owner has closed it.
@@ -167,12 +175,17 @@ conn_timer:
     mov dword ptr [ebx + CONN_TIMER], 1
     ret
 
-; tcp_tick: acknowledges what has waited for company, sends again, gives up.
+; tcp_tick: acknowledges what has waited for company, sends again, gives up; and finds connections_top again.
 .global tcp_tick
 tcp_tick:
     push ebx
+    push esi
     mov ebx, connections
+    mov esi, ebx                ; behind the last one in use so far: when the owner of one is woken, it may take others
 .Lnext:
+    cmp dword ptr [ebx + CONN_STATE], TCP_FREE
+    je .Lskip
+    lea esi, [ebx + CONN_SIZE]
     cmp dword ptr [ebx + CONN_ACK_DUE], 0
     je .Ltimer
     call tcp_ack
@@ -185,8 +198,10 @@ tcp_tick:
     call conn_due
 .Lskip:
     add ebx, CONN_SIZE
-    cmp ebx, connections_end
+    cmp ebx, [connections_top]
     jb .Lnext
+    mov [connections_top], esi
+    pop esi
     pop ebx
     jmp half_tick
 
@@ -198,7 +213,12 @@ conn_due:
     je conn_over
     cmp eax, TCP_FIN_WAIT_2
     je conn_over
-    cmp dword ptr [ebx + CONN_RETRIES], TCP_RETRIES
+    mov edx, TCP_RETRIES
+    cmp eax, TCP_SYN_SENT
+    jne .Ltries
+    mov edx, TCP_HALF_TRIES - 1
+.Ltries:
+    cmp [ebx + CONN_RETRIES], edx
     je .Lfail
     inc dword ptr [ebx + CONN_RETRIES]
     mov eax, [ebx + CONN_RTO]
@@ -208,12 +228,23 @@ conn_due:
     mov eax, RTO_MAX
 .Lset:
     mov [ebx + CONN_RTO], eax
+    cmp dword ptr [ebx + CONN_STATE], TCP_SYN_SENT
+    je .Lask
     mov dword ptr [ebx + CONN_PROBE], 1
     call tcp_back
     jmp tcp_output
+.Lask:
+    COUNT COUNT_TCP_AGAIN
+    jmp conn_ask
 .Lfail:
     COUNT COUNT_TCP_TIMEOUT
     jmp conn_over
+
+.data
+
+.align 4
+connections_top:                ; behind the last connection in use, or further
+    .long connections
 
 .bss
 

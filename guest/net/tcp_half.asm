@@ -1,12 +1,10 @@
 ; TCP: half open connections: SYN has come, SYN and ACK have gone.
 ;
 ; Owns these. One is small; buffers come with the end of the handshake. So a flood of SYNs fills a listener's share of
-; them, and nothing else.
+; them, and nothing else. There are never more than could wait to be accepted: whoever is answered finds room at the end of
+; the handshake, and need not try again a second later. halves_top is to them what connections_top is to connections.
 
 .include "net/tcp.inc"
-
-ISS_CLOCK = 250                 ; first numbers grow by that in a millisecond (RFC 9293),
-ISS_STEP = 64000                ; and by that with every connection
 
 .text
 
@@ -37,6 +35,9 @@ half_begin:
     mov eax, [ebx + LISTENER_HALF_COUNT]
     cmp eax, [ebx + LISTENER_HALF_LIMIT]
     jae .Lfull
+    add eax, [ebx + LISTENER_COUNT]
+    cmp eax, [ebx + LISTENER_LIMIT]
+    jae .Lfull
     mov esi, halves
 .Lnext:
     cmp dword ptr [esi + HALF_LISTENER], 0
@@ -58,12 +59,13 @@ half_begin:
     mov [esi + HALF_THEIRS], eax
     mov eax, [seg_mss]
     mov [esi + HALF_MSS], eax
-    call net_clock
-    imul eax, eax, ISS_CLOCK
-    add dword ptr [iss_step], ISS_STEP
-    add eax, [iss_step]
+    call tcp_first
     mov [esi + HALF_OURS], eax
     mov dword ptr [esi + HALF_TRIES], 0
+    lea eax, [esi + HALF_SIZE]
+    cmp eax, [halves_top]
+    jbe half_ask
+    mov [halves_top], eax
 
 ; half_ask: sends SYN and ACK, and again if there is no answer.
 ;   in    ESI = HALF
@@ -90,12 +92,8 @@ half_send:
     bswap eax
     mov [net_frame + TCP_OUT + TCP_ACKNOWLEDGED], eax
     mov byte ptr [net_frame + TCP_OUT + TCP_FLAGS], TCP_SYN | TCP_ACK
-    mov byte ptr [net_frame + TCP_OUT + TCP_OFFSET], TCP_OFFSET_MSS
-    mov word ptr [net_frame + TCP_OUT + TCP_WINDOW], TCP_BUFFER >> 8 | (TCP_BUFFER & 0xff) << 8
-    mov dword ptr [net_frame + TCP_OUT + TCP_SIZE], TCP_MSS_SENT
     mov eax, [esi + HALF_ADDRESS]
-    mov ecx, TCP_SIZE + 4
-    jmp tcp_emit
+    jmp tcp_emit_syn
 
 ; half_end: the handshake ends, and a connection waits to be accepted.
 ;   in    EBX = LISTENER, ESI = HALF
@@ -109,12 +107,19 @@ half_end:
     dec eax
     cmp eax, [esi + HALF_THEIRS]
     jne .Lwindow
-    mov eax, [ebx + LISTENER_COUNT]
-    cmp eax, [ebx + LISTENER_LIMIT]
-    jae .Lfull
     mov edi, ebx
     call conn_new
     jc .Lfull
+    mov eax, [esi + HALF_ADDRESS]
+    mov [ebx + CONN_ADDRESS], eax
+    mov eax, [esi + HALF_PORTS]
+    mov [ebx + CONN_PORTS], eax
+    mov eax, [esi + HALF_TRIES]
+    dec eax
+    mov [ebx + CONN_RETRIES], eax
+    mov eax, [esi + HALF_OURS]
+    mov edx, [esi + HALF_THEIRS]
+    mov ecx, [esi + HALF_MSS]
     call conn_establish
     call half_free
     mov eax, ebx
@@ -153,7 +158,7 @@ half_find:
     je .Lreturn
 .Lother:
     add esi, HALF_SIZE
-    cmp esi, halves_end
+    cmp esi, [halves_top]
     jb .Lnext
     xor esi, esi
 .Lreturn:
@@ -169,14 +174,17 @@ half_free:
     mov [esi + HALF_ADDRESS], eax
     ret
 
-; half_tick: asks half open connections again, and gives them up.
+; half_tick: asks half open connections again, and gives them up; and finds halves_top again.
 .global half_tick
 half_tick:
     push esi
+    push edi
     mov esi, halves
+    mov edi, esi                ; behind the last one in use
 .Lnext:
     cmp dword ptr [esi + HALF_LISTENER], 0
     je .Lskip
+    lea edi, [esi + HALF_SIZE]
     call net_clock
     sub eax, [esi + HALF_DUE]
     js .Lskip
@@ -189,8 +197,10 @@ half_tick:
     call half_free
 .Lskip:
     add esi, HALF_SIZE
-    cmp esi, halves_end
+    cmp esi, [halves_top]
     jb .Lnext
+    mov [halves_top], edi
+    pop edi
     pop esi
     ret
 
@@ -211,11 +221,15 @@ half_drop:
     pop esi
     ret
 
+.data
+
+.align 4
+halves_top:                     ; behind the last one in use, or further
+    .long halves
+
 .bss
 
 .align 4
-iss_step:                       ; ISS_STEP for every connection so far
-    .space 4
 halves:                         ; HALFs
     .space TCP_HALVES * HALF_SIZE
 halves_end:

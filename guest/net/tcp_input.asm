@@ -16,7 +16,10 @@ tcp_input:
     jb .Llength
     mov eax, [esi + IP_TARGET]
     cmp eax, [net_config + NET_ADDRESS]
+    je .Lours
+    cmp eax, [esi + IP_SOURCE]  ; ourselves
     jne .Llength
+.Lours:
     movzx ebp, byte ptr [edi + TCP_OFFSET]
     shr ebp, 4
     shl ebp, 2                  ; length of the header
@@ -56,8 +59,10 @@ tcp_input:
     mov [seg_ports], edx
     mov eax, [seg_address]
     call conn_find
-    jnc tcp_segment
-    jmp tcp_stranger
+    jc tcp_stranger
+    cmp dword ptr [ebx + CONN_STATE], TCP_SYN_SENT
+    je tcp_opening
+    jmp tcp_segment
 .Llength:
     COUNT COUNT_TCP_LENGTH
     ret

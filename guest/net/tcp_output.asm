@@ -164,9 +164,21 @@ tcp_send:
     pop esi
     mov eax, [ebx + CONN_ADDRESS]
     add ecx, TCP_SIZE
+    jmp tcp_emit
+
+; tcp_emit_syn: sends the segment in net_frame, with which a stream of ours begins.
+;   in    EAX = address
+;   out   CF set: there is no way to it
+.global tcp_emit_syn
+tcp_emit_syn:
+    mov byte ptr [net_frame + TCP_OUT + TCP_OFFSET], TCP_OFFSET_MSS
+    mov word ptr [net_frame + TCP_OUT + TCP_WINDOW], TCP_BUFFER >> 8 | (TCP_BUFFER & 0xff) << 8
+    mov dword ptr [net_frame + TCP_OUT + TCP_SIZE], TCP_MSS_SENT
+    mov ecx, TCP_SIZE + 4
 
 ; tcp_emit: sends the segment in net_frame.
 ;   in    EAX = address, ECX = bytes
+;   out   CF set: there is no way to that address
 .global tcp_emit
 tcp_emit:
     push esi

@@ -146,7 +146,8 @@ udp_send:
     pop edi
     pop esi
     pop ebx
-    jmp ip_send
+    call ip_send
+    jmp loop_drain
 .Llong:
     stc
     ret

@@ -18,7 +18,7 @@ from loader.assembler import assemble
 from loader.linker import Program, link
 
 GUEST = Path(abi.__file__).parents[1]
-SOURCES = [*sorted((GUEST / "net").glob("*.asm")), GUEST / "drivers" / "e1000.asm",
+SOURCES = [*sorted((GUEST / "net").glob("*.asm")), *sorted((GUEST / "drivers").glob("*.asm")),
            Path(__file__).with_name("echo.asm")]
 OURS, THEIRS = ip("10.0.0.2"), ip("10.0.0.1")
 PEER = bytes.fromhex("020000000001")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import net_frames as net
 from net_stack import Stack
 
@@ -50,9 +52,49 @@ class Line:
                 self.theirs += len(segment.data) + bool(segment.flags & SYN) + bool(segment.flags & FIN)
         return segments
 
+    @staticmethod
+    def awaiting(stack: Stack, conn: int, first: int = 0xFFFF_FFF0) -> Line:
+        """The peer's end of a connection that the stack begins."""
+        theirs, ours = stack.ports(conn)
+        return Line(stack, port=ours, source=theirs, first=first)
+
     def connect(self, options: bytes = MSS_OPTION, window: int = 8192) -> Line:
         """The handshake."""
         (answer,) = self.say(SYN, options=options, window=window)
         assert (answer.flags, answer.ack, answer.window) == (SYN | ACK, 1, TcpSize.TCP_BUFFER)
         assert not self.say(ACK)
         return self
+
+
+@dataclass
+class Pair:
+    """A connection at both ends."""
+
+    stack: Stack
+    line: Line
+    conn: int
+    listener: int = 0           # whose it is, if the peer has begun it
+
+    def state(self) -> int:
+        """How it stands in the stack."""
+        return self.stack.conn(self.conn).state
+
+    def wait(self, milliseconds: int, *, step: int = 50) -> list[net.Segment]:
+        """What is sent meanwhile."""
+        self.stack.wait(milliseconds, step=step)
+        return self.line.hear()
+
+    def write(self, data: bytes) -> list[net.Segment]:
+        """What is sent at once."""
+        assert self.stack.tcp_write(self.conn, data) == len(data)
+        return self.line.hear()
+
+    def call(self, routine: str) -> list[net.Segment]:
+        """The same, of tcp_finish, tcp_close, tcp_abort."""
+        self.stack.call(routine, eax=self.conn)
+        return self.line.hear()
+
+
+def plain(segments: list[net.Segment]) -> list[tuple[int, int, int]]:
+    """Flags, seq, ack."""
+    return [(segment.flags, segment.seq, segment.ack) for segment in segments]

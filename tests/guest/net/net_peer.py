@@ -28,17 +28,21 @@ class Weather:
 
 
 class Peer:
-    """Connects, sends a stream and its end, and collects the other one. Numbers are relative to both beginnings."""
+    """Connects, or waits for it, sends a stream and its end, and collects the other one. Numbers are relative to both
+    beginnings.
+    """
 
-    def __init__(self, data: bytes, *, mss: int, window: int, keep: bool, first: int, source: int) -> None:
-        """`keep`: data that come before their turn are kept; `window`: bytes that it takes ahead of its reading."""
-        self.data, self.mss, self.window, self.keep = data, mss, window, keep
+    def __init__(self, data: bytes, *, mss: int, window: int, keep: bool, first: int, source: int, waits: bool) -> None:
+        """`keep`: data that come before their turn are kept; `window`: bytes that it takes ahead of its reading;
+        `waits`: the stack connects.
+        """
+        self.data, self.mss, self.window, self.keep, self.waits = data, mss, window, keep, waits
         self.first, self.their_first, self.ports = first, 0, (source, 80)
         self.una = self.nxt = 0
         self.room = 0                       # what the stack takes from `una` on
         self.got = bytearray()
         self.ahead: dict[int, bytes] = {}   # by number of the first byte
-        self.fin = self.connected = self.reset = False
+        self.asked = self.fin = self.connected = self.reset = False
         self.heard = 0                      # when something was acknowledged last, or sent again
 
     @property
@@ -57,9 +61,9 @@ class Peer:
             self.nxt, self.heard = self.una, now
         frames = []
         if not self.connected:
-            if self.nxt == 0:
+            if self.nxt == 0 and (self.asked or not self.waits):
                 self.nxt = 1
-                frames.append(self._frame(0, SYN))
+                frames.append(self._frame(0, SYN | ACK if self.waits else SYN))
             return frames
         end = len(self.data) + 1
         while self.nxt < end and self.nxt < self.una + max(self.room, 1):
@@ -77,6 +81,13 @@ class Peer:
         if segment.flags & RST:
             self.reset |= not self.done     # a late segment finds nobody there
             return []
+        if segment.flags & SYN and self.waits:
+            assert segment.options == MSS_OPTION and not segment.flags & ACK
+            if self.connected:
+                return []                   # it is late
+            self.asked, self.their_first, self.ports = True, segment.seq, segment.ports[::-1]
+            self.nxt, self.heard = 1, now
+            return [self._frame(0, SYN | ACK)]
         if segment.flags & SYN:
             if not self.connected:
                 assert segment.ack == (self.first + 1) & 0xFFFF_FFFF
@@ -87,6 +98,7 @@ class Peer:
         assert segment.flags & ACK and len(segment.data) <= self.mss
         ack = (segment.ack - self.first) & 0xFFFF_FFFF
         assert ack <= len(self.data) + 2
+        self.connected |= ack > 0
         if ack >= self.una:
             if ack > self.una:
                 self.heard = now
@@ -116,7 +128,9 @@ class Peer:
 
 
 def converse(stack: Stack, listener: int, peers: list[Peer], weather: Weather, seed: int, limit: int = 900_000) -> None:
-    """The stack echoes what the peers send, until all streams have ended. Fails if that takes `limit` milliseconds."""
+    """The stack connects to the peers that wait for it, and echoes what all send, until all streams have ended. Fails
+    if that takes `limit` milliseconds.
+    """
     chance, number = random.Random(seed), count()
     wire: list[tuple[int, int, bool, bytes]] = []        # when, how many before, to the stack?, frame
     conns: dict[int, bytes] = {}                         # of the stack, with what is still to be echoed
@@ -128,6 +142,7 @@ def converse(stack: Stack, listener: int, peers: list[Peer], weather: Weather, s
                 late = chance.randrange(200) if chance.random() < weather.reorder else 0
                 heapq.heappush(wire, (now + weather.delay + late, next(number), to_stack, frame))
 
+    conns.update((stack.begin(port=peer.ports[0]), b"") for peer in peers if peer.waits)
     for now in range(0, limit, STEP):
         arrived = []
         while wire and wire[0][0] <= now:

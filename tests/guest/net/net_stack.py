@@ -138,6 +138,17 @@ class Stack:
         assert not done.carry or done.eax == NetError.NET_AGAIN
         return None if done.carry else done.eax
 
+    def connect(self, target: bytes = net.PEER, port: int = 80, owner: int = 0) -> int | NetError:
+        """A connection that begins, or why not."""
+        done = self.call("tcp_connect", eax=int.from_bytes(target, "little"), edx=port, ecx=owner)
+        return NetError(done.eax) if done.carry else done.eax
+
+    def begin(self, target: bytes = net.PEER, port: int = 80, owner: int = 0) -> int:
+        """The same, of one that can begin."""
+        conn = self.connect(target, port, owner)
+        assert not isinstance(conn, NetError), conn
+        return conn
+
     def tcp_read(self, conn: int, length: int = 65536) -> bytes | NetError:
         """What has come, or why not."""
         done = self.call("tcp_read", eax=conn, edx=self.symbols["room"], ecx=length)
@@ -152,6 +163,11 @@ class Stack:
     def conn(self, address: int) -> SimpleNamespace:
         """What the stack knows of a connection."""
         return CONN.decode(bytes(self.machine.ram.read(address, CONN.size)))
+
+    def ports(self, address: int) -> tuple[int, int]:
+        """Ports of a connection, the peer's and ours."""
+        theirs, ours = struct.unpack(">HH", self.conn(address).ports.to_bytes(4, "little"))
+        return theirs, ours
 
     def conns(self) -> list[SimpleNamespace]:
         """All connections that there are."""

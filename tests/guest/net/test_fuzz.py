@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import net_frames as net
 import pytest
-from net_line import ACK, FIN, MSS_OPTION, SYN, Line
+from net_line import ACK, FIN, MSS_OPTION, RST, SYN, Line
 from net_stack import BASE, STACK, TOP, Stack, program
 
-from guest.abi.net import CONN, HALF, LISTENER, Count, NetSize, TcpSize, TcpState
+from guest.abi.net import CONN, HALF, LISTENER, Count, NetError, NetSize, TcpSize, TcpState
 
 BATCH = 200
 
@@ -22,6 +22,7 @@ class Hostile:
         """`first` and `their_first`: numbers of a connection that there is, from port 4000 to port 80."""
         self.chance = random.Random(seed)
         self.first, self.their_first = first, their_first
+        self.opening = [(443, 0xC001, 0)]           # ports and first number of those that the stack begins
 
     def frame(self) -> bytes:
         """The next one."""
@@ -58,7 +59,11 @@ class Hostile:
         options = chance.choice((b"", MSS_OPTION, chance.randbytes(4), chance.randbytes(20), b"\1" * 37 + b"\2\4\0"))
         port = chance.choice((4000, 4000, 4000, 4001, chance.randrange(1 << 16)))
         flags = chance.choice((SYN, ACK, ACK, ACK | FIN, chance.randrange(64)))
-        segment = net.tcp((port, 80), self.first + 1 + near, self.their_first + 1 + chance.choice((0, 0, 1, -1, 5000)),
+        ports, first = (port, 80), self.their_first
+        if chance.random() < 0.3:
+            theirs, ours, first = chance.choice(self.opening)
+            ports, flags = (theirs, ours), chance.choice((SYN | ACK, SYN, RST | ACK, RST, flags))
+        segment = net.tcp(ports, self.first + 1 + near, first + 1 + chance.choice((0, 0, 1, -1, 5000)),
                           flags, data, options=options, window=chance.choice((0, 1, 500, 8192, 65535)))
         return net.ethernet(net.ipv4(net.TCP, segment))
 
@@ -128,7 +133,7 @@ def good_ones_arrive(stack: Stack, number: int) -> None:
 def in_order(stack: Stack) -> None:
     """What always holds of the tables, and of all memory that is not the stack's."""
     fates = sum(stack.count(which) for which in Count if Count.COUNT_ETHER_LENGTH <= which < Count.COUNTS)
-    assert fates == stack.count(Count.COUNT_IN)
+    assert fates == stack.count(Count.COUNT_IN) + stack.count(Count.COUNT_LOOP)
     listeners = [LISTENER.decode(stack.read("listeners", LISTENER.size, at * LISTENER.size))
                  for at in range(TcpSize.TCP_LISTENERS)]
     halves = [HALF.decode(stack.read("halves", HALF.size, at * HALF.size)) for at in range(TcpSize.TCP_HALVES)]
@@ -144,7 +149,9 @@ def in_order(stack: Stack) -> None:
         conn = CONN.decode(stack.read("connections", CONN.size, at * CONN.size))
         assert conn.send in (0, stack.symbols["rings"] + at * 2 * TcpSize.TCP_BUFFER)
         assert conn.receive in (0, conn.send + TcpSize.TCP_BUFFER)
-        if conn.state not in (TcpState.TCP_FREE, TcpState.TCP_ENDED):
+        if conn.state == TcpState.TCP_SYN_SENT:
+            assert conn.address and conn.timer and not conn.closed
+        elif conn.state not in (TcpState.TCP_FREE, TcpState.TCP_ENDED):
             assert conn.end + 1 - conn.una & 0xFFFF_FFFF <= TcpSize.TCP_BUFFER + 1      # FIN may be acknowledged
             assert conn.got - conn.read - conn.fin & 0xFFFF_FFFF <= TcpSize.TCP_BUFFER
             assert conn.max - conn.nxt & 0xFFFF_FFFF <= TcpSize.TCP_BUFFER + 1
@@ -161,13 +168,28 @@ def in_order(stack: Stack) -> None:
 def attack(seed: int, batches: int) -> Iterator[Stack]:
     """Attacks a stack, and gives it after each batch."""
     stack, hostile = attacked(seed)
+    begun: list[int] = []
     for number in range(batches):
+        hostile.opening = _begin(stack, begun)
         stack.input(*(hostile.frame() for _ in range(BATCH)))
         stack.wait(100)
         stack.forget()
         good_ones_arrive(stack, number)
         _serve(stack)
         yield stack
+
+
+def _begin(stack: Stack, begun: list[int]) -> list[tuple[int, int, int]]:
+    """Closes what was begun and has been answered, and begins as much again; gives ports and first numbers of all."""
+    for conn in [conn for conn in begun if stack.conn(conn).state != TcpState.TCP_SYN_SENT]:
+        begun.remove(conn)
+        stack.call("tcp_close", eax=conn)
+    while len(begun) < 8 and not isinstance(conn := stack.connect(port=443), NetError):
+        begun.append(conn)
+    if not isinstance(conn := stack.connect(net.OURS, 81), NetError):
+        stack.call("tcp_close", eax=conn)
+    stack.forget()
+    return [(*stack.ports(conn), stack.conn(conn).una) for conn in begun]
 
 
 def _serve(stack: Stack) -> None:

@@ -2,45 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import net_frames as net
 import pytest
-from net_line import ACK, FIN, MSS_OPTION, PSH, RST, SYN, Line
+from net_line import ACK, FIN, MSS_OPTION, PSH, RST, SYN, Line, Pair, plain
 from net_stack import Stack
 
 from guest.abi.net import Count, NetError, TcpEndTime, TcpLimit, TcpSize, TcpState, TcpTime
 
 BUFFER, MSS = int(TcpSize.TCP_BUFFER), int(TcpSize.TCP_MSS)
-
-
-@dataclass
-class Pair:
-    """A connection at both ends."""
-
-    stack: Stack
-    line: Line
-    conn: int
-    listener: int
-
-    def state(self) -> int:
-        """How it stands in the stack."""
-        return self.stack.conn(self.conn).state
-
-    def wait(self, milliseconds: int, *, step: int = 50) -> list[net.Segment]:
-        """What is sent meanwhile."""
-        self.stack.wait(milliseconds, step=step)
-        return self.line.hear()
-
-    def write(self, data: bytes) -> list[net.Segment]:
-        """What is sent at once."""
-        assert self.stack.tcp_write(self.conn, data) == len(data)
-        return self.line.hear()
-
-    def call(self, routine: str) -> list[net.Segment]:
-        """The same, of tcp_finish, tcp_close, tcp_abort."""
-        self.stack.call(routine, eax=self.conn)
-        return self.line.hear()
 
 
 def connected(stack: Stack, options: bytes = MSS_OPTION, window: int = 8192, source: int = 4000) -> Pair:
@@ -57,11 +26,6 @@ def connected(stack: Stack, options: bytes = MSS_OPTION, window: int = 8192, sou
 def pair(stack: Stack) -> Pair:
     """A connection that has just been accepted."""
     return connected(stack)
-
-
-def plain(segments: list[net.Segment]) -> list[tuple[int, int, int]]:
-    """Flags, seq, ack."""
-    return [(segment.flags, segment.seq, segment.ack) for segment in segments]
 
 
 # Beginning
@@ -160,6 +124,17 @@ def test_syn_and_ack_are_repeated_and_given_up(stack: Stack) -> None:
     Line(stack, source=4001).connect()
 
 
+def test_a_connection_whose_handshake_lost_something_begins_slowly(stack: Stack) -> None:
+    listener = stack.listen(80)
+    line = Line(stack)
+    line.say(SYN, options=MSS_OPTION)
+    stack.wait(TcpTime.RTO_FIRST)
+    assert plain(line.hear()) == [(SYN | ACK, 0, 1)]
+    line.say(ACK)
+    conn = stack.accept(listener)
+    assert conn and (stack.conn(conn).cwnd, stack.conn(conn).rto) == (MSS, TcpTime.RTO_LOST)
+
+
 def test_half_open_connections_have_their_limit(stack: Stack) -> None:
     listener = stack.listen(80, half=3)
     lines = [Line(stack, source=4000 + n) for n in range(4)]
@@ -174,13 +149,15 @@ def test_half_open_connections_have_their_limit(stack: Stack) -> None:
 def test_connections_that_wait_have_their_limit(stack: Stack) -> None:
     listener = stack.listen(80, waiting=2)
     lines = [Line(stack, source=4000 + n) for n in range(3)]
-    for line in lines:
-        line.connect()
-    assert stack.count(Count.COUNT_TCP_ACCEPT) == 1 and len(stack.conns()) == 2
+    lines[0].connect()
+    assert plain(lines[1].say(SYN)) == [(SYN | ACK, 0, 1)]
+    assert not lines[2].say(SYN)            # one waits, and one will
+    lines[1].say(ACK)
+    assert not lines[2].say(SYN, seq=0)
+    assert stack.count(Count.COUNT_TCP_SYN) == 2 and len(stack.conns()) == 2
     first = stack.accept(listener)
     assert first and stack.conn(first).ports.to_bytes(4, "little")[:2] == (4000).to_bytes(2, "big")
-    stack.wait(1000)
-    assert plain(lines[2].hear()) == [(SYN | ACK, 0, 1)]
+    assert plain(lines[2].say(SYN, seq=0)) == [(SYN | ACK, 0, 1)]
     lines[2].say(ACK)
     assert stack.accept(listener) and stack.accept(listener) and stack.accept(listener) is None
 
@@ -557,6 +534,25 @@ def test_connections_that_have_ended_make_room_for_new_ones(stack: Stack) -> Non
         line.hear()
         line.say(ACK | FIN)
     assert len(stack.conns()) == TcpSize.TCP_CONNECTIONS
+
+
+def test_peers_that_never_end_their_streams_make_room_too_the_oldest_first(stack: Stack) -> None:
+    listener = stack.listen(80)
+    lines = []
+    for number in range(TcpSize.TCP_CONNECTIONS):
+        lines.append(Line(stack, source=4000 + number).connect())
+        conn = stack.accept(listener)
+        assert conn
+        stack.call("tcp_close", eax=conn)
+        lines[-1].hear()
+        lines[-1].say(ACK)
+        if number == 70:
+            lines[-1].say(ACK | FIN)                    # catches late segments, which makes it the first to go
+        stack.wait(50)
+    for number, gone in ((200, 70), (201, 0), (202, 1)):
+        assert Line(stack, source=4000 + number).connect() and stack.accept(listener)
+        assert plain(lines[gone].say(ACK, b"x"))[0][0] == RST
+        assert not lines[2].say(ACK)
 
 
 def test_there_are_no_more_connections_than_places(stack: Stack) -> None:

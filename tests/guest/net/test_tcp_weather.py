@@ -27,7 +27,8 @@ def converse_by(seed: int, weather: Weather, size: int) -> Stack:
     listener = stack.listen(80)
     peers = [Peer(chance.randbytes(chance.randrange(size)), mss=chance.choice((200, 536, 1460)),
                   window=chance.choice((500, 3000, 8192, 65535)), keep=chance.random() < 0.5,
-                  first=chance.randrange(1 << 32), source=4000 + n) for n in range(chance.randrange(1, 4))]
+                  first=chance.randrange(1 << 32), source=4000 + n, waits=chance.random() < 0.5)
+             for n in range(chance.randrange(1, 4))]
     converse(stack, listener, peers, weather, seed)
     for peer in peers:
         assert bytes(peer.got) == peer.data

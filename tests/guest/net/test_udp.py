@@ -97,6 +97,7 @@ def test_options_of_ip_are_skipped_and_padding_is_cut_off(stack: Stack) -> None:
     (net.ethernet(net.ipv4(net.UDP, b"", source=net.OURS)), Count.COUNT_IP_SOURCE),
     (net.ethernet(net.ipv4(net.UDP, b"", source=net.NETWORK)), Count.COUNT_IP_SOURCE),
     (net.ethernet(net.ipv4(net.UDP, b"", target=net.OTHER)), Count.COUNT_IP_TARGET),
+    (net.ethernet(net.ipv4(net.UDP, b"", target=net.address("127.0.0.1"))), Count.COUNT_IP_TARGET),
     (net.ethernet(net.ipv4(99, b"")), Count.COUNT_IP_PROTOCOL),
     (net.ethernet(net.ipv4(net.ICMP, bytes(7))), Count.COUNT_ICMP_CHECKSUM),
     (net.ethernet(net.ipv4(net.ICMP, net.echo(b"x", damage=1))), Count.COUNT_ICMP_CHECKSUM),
