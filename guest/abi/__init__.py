@@ -7,7 +7,24 @@ docs/activations-abi.md (`python -m guest.abi activations`). It imports nothing 
 
 from __future__ import annotations
 
-from guest.abi import activations, boot, cpu, e1000, hardware, kernel, memory, micro, net, root, threads
+from guest.abi import (
+    activations,
+    boot,
+    cpu,
+    e1000,
+    fair,
+    hardware,
+    kernel,
+    memory,
+    micro,
+    net,
+    network,
+    root,
+    servers,
+    sockets,
+    threads,
+    vm,
+)
 from guest.abi.layout import Layout
 from guest.abi.words import Word
 
@@ -28,6 +45,7 @@ MICRO_WORDS: tuple[type[Word], ...] = (              # the microkernel's own
     micro.ScheduleState, micro.ScheduleStart, micro.KipFeature, micro.KipValue,
     micro.Kind, micro.Part, micro.MicroState,
     root.Request, root.RootThread, root.ProgramMemory, root.Line, root.Watchdog, root.Timed, root.Priority,
+    root.Handler, root.DeviceCount, root.NetCall, root.NetCallCount,
 )
 ACTIVATIONS_WORDS: tuple[type[Word], ...] = (        # the numbers of `activations`, beside the first kernel's
     activations.ActCall, activations.ActCallCount, activations.ActError, activations.ActInput, activations.ThreadNumber,
@@ -41,10 +59,17 @@ NET_WORDS: tuple[type[Word], ...] = (                # the network's, in whateve
     net.TcpFlag, net.TcpOption, net.TcpHeader, net.TcpState,
     net.Neighbour, net.NetError, net.NetTime, net.TcpTime, net.TcpEndTime,
     net.NetSize, net.TcpSize, net.TcpLimit, net.Count,
-    e1000.Pci, e1000.PciRegister, e1000.PciCommand, e1000.E1000Register, e1000.E1000Ctrl, e1000.E1000Receive,
-    e1000.E1000Transmit, e1000.E1000Cause, e1000.E1000Descriptor, e1000.E1000Size,
+    e1000.Pci, e1000.PciRegister, e1000.PciCommand, e1000.E1000Register, e1000.E1000Parameter, e1000.E1000Ctrl,
+    e1000.E1000Receive, e1000.E1000Transmit, e1000.E1000Cause, e1000.E1000Descriptor, e1000.E1000Size,
+    sockets.SocketCall, sockets.SocketCallRange, sockets.SocketFlag, sockets.SocketError, sockets.SocketKind,
+    sockets.SocketSize, network.NetworkParameter, fair.FairTime,
+    servers.SeatState, servers.SeatSize, servers.RequestFlag,
 )
-WORDS = BASIC_WORDS + MICRO_WORDS + ACTIVATIONS_WORDS + NET_WORDS
+VM_WORDS: tuple[type[Word], ...] = (                 # of virtual machines on the microkernel
+    vm.VmMemory, vm.VmUserMemory, vm.VmRequest, vm.VmLine, vm.VmInterrupt, vm.VmNumber, vm.VmSize, vm.KipStub,
+    vm.VmPriority, vm.MachineState, vm.VtStatus,
+)
+WORDS = BASIC_WORDS + MICRO_WORDS + ACTIVATIONS_WORDS + NET_WORDS + VM_WORDS
 
 BASIC_LAYOUTS: tuple[Layout, ...] = (
     cpu.FRAME, kernel.SWITCH, kernel.TCB, cpu.GATE, cpu.TSS,
@@ -52,7 +77,8 @@ BASIC_LAYOUTS: tuple[Layout, ...] = (
 )
 MICRO_LAYOUTS: tuple[Layout, ...] = (
     micro.UTCB, micro.KIP, micro.STATE, micro.KTCB, micro.L4S, micro.ULS,
-    root.LOCAL, root.WATCH, root.CLIENT, root.PROGRAM, root.LEASE, root.TIMED,
+    root.LOCAL, root.WATCH, root.CLIENT, root.PROGRAM, root.LEASE, root.DEVICE,
+    root.TIMED, root.NETCALL,
 )
 ACTIVATIONS_LAYOUTS: tuple[Layout, ...] = (
     activations.REGS, activations.SIGNAL, activations.SA_INIT, activations.SA_VP, activations.SA_STACK,
@@ -64,10 +90,14 @@ NET_LAYOUTS: tuple[Layout, ...] = (
     net.ETHER, net.ARP, net.IP, net.ICMP, net.UDP, net.TCP,
     net.NET, net.NEIGHBOUR, net.PORT, net.LISTENER, net.HALF, net.CONN,
     e1000.RDESC, e1000.TDESC, e1000.E1000,
+    sockets.DATAGRAM, sockets.SOCKET, sockets.MAIL, network.TASK, fair.FAIR,
+    servers.SEAT, servers.FIELD, servers.REPLY,
 )
-LAYOUTS = BASIC_LAYOUTS + MICRO_LAYOUTS + ACTIVATIONS_LAYOUTS + NET_LAYOUTS
+VM_LAYOUTS: tuple[Layout, ...] = (vm.VMINFO, vm.MACHINE, vm.VT)
+LAYOUTS = BASIC_LAYOUTS + MICRO_LAYOUTS + ACTIVATIONS_LAYOUTS + NET_LAYOUTS + VM_LAYOUTS
 
-PARAMETERS = (*memory.Parameter.__members__, *micro.MicroParameter.__members__)   # what an image's manifest may set
+PARAMETERS = (*memory.Parameter.__members__, *micro.MicroParameter.__members__,  # what an image's manifest may set
+              *network.NetworkParameter.__members__, *e1000.E1000Parameter.__members__, "TCP_BUFFER")
 
 
 def constants() -> dict[str, int]:

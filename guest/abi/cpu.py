@@ -32,6 +32,7 @@ class Vector(Word):
     VECTOR_IRQ0 = 0x20, "the first of the 16 interrupt lines"
     VECTOR_COUNT = 0x30, "exceptions and interrupt lines: what the vector stubs cover"
     VECTOR_SYSCALL = 0x80, "system call (INT 80h)"
+    VECTOR_GUEST = 0x82, "system call by exception: there is no gate, so INT 82h raises #GP"
 
 
 ERROR_CODES = (Vector.EXC_DF, Vector.EXC_TS, Vector.EXC_NP, Vector.EXC_SS, Vector.EXC_GP, Vector.EXC_PF, Vector.EXC_AC)
@@ -114,6 +115,7 @@ class Paging(Word):
     PTE_P = 0x01, "present"
     PTE_W = 0x02, "writable"
     PTE_U = 0x04, "user"
+    PTE_PCD = 0x10, "not cached: what a device answers is not memory"
     PTE_PS = 0x80, "in a directory entry: a 4 MiB page"
     PTE_FRAME = 0xFFFF_F000, "the frame's physical address"
 

@@ -42,6 +42,7 @@ class KernelFeature(Word):
     """What a program is told in EAX when it starts"""
 
     FEATURE_SYSENTER = 1, "SYSENTER is a way to make system calls"
+    FEATURE_EXCEPTION = 2, "INT VECTOR_GUEST is the only way: what is above the program takes its exceptions"
 
 
 class ThreadState(Word):

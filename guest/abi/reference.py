@@ -11,7 +11,11 @@ from guest.abi.kernel import Syscall
 from guest.abi.layout import Layout
 from guest.abi.memory import PICTURE
 from guest.abi.micro import MicroCall
+from guest.abi.network import NetworkParameter
+from guest.abi.sockets import DATAGRAM, SocketCall, SocketError, SocketFlag, SocketSize
 from guest.abi.words import Word
+
+SOCKET_WORDS = (SocketCall, SocketFlag, SocketError, SocketSize, NetworkParameter)
 
 INTRODUCTION = """\
 # The guest ABI
@@ -44,16 +48,31 @@ the image, as with an init process: what a later program does to itself is on th
 
 ## A system call
 
-Either way the number is in EAX, arguments in EBX, ESI and EDI. The result is in EAX; ECX, EDX and the flags are
+Whichever way, the number is in EAX, arguments in EBX, ESI and EDI. The result is in EAX; ECX, EDX and the flags are
 destroyed, all other registers are kept except where a call says that it returns something in EBX. Errors are negative.
 
 | way in | where | before | returns |
 |---|---|---|---|
 | `int VECTOR_SYSCALL` | every processor | | behind the instruction |
 | `sysenter` | if `FEATURE_SYSENTER` was set at the start | ECX = stack, EDX = return address | at EDX, ESP = ECX |
+| `int VECTOR_GUEST` | if `FEATURE_EXCEPTION` was set, and then no other | | behind the instruction |
 
 SYSENTER brings DF, TF, NT and AC back cleared: a program cannot single-step through it. Interrupts are off in the
 kernel except while the console is waited for.
+
+## Sockets
+
+The kernel `network` has all this, too, and [the network](network.md): `SYS_SOCKET_LISTEN` and the calls behind it make
+sockets and use them. A socket is a number; it listens for TCP connections, or is an end of one, or has a UDP port.
+Addresses are doublewords whose bytes stand as one reads them, 127.0.0.1 being 0100007Fh; ports are plain numbers. What
+makes no sense is answered with `ERR_ARGUMENT`, -7.
+
+A call that waits gives the processor away until it can be done. With `SOCKET_NOW` added to the socket's number it
+returns `ERR_AGAIN` instead: a program with many connections goes on with another, and when nothing can be done with
+any, waits in `SYS_SOCKET_WAIT`. That tells of a socket once for all that has happened; so a program uses it then until
+`ERR_AGAIN`. A connection that is new counts as something that has happened.
+
+When a program ends, its sockets are closed. What it has written still goes.
 
 ## An example
 
@@ -153,6 +172,16 @@ If a page of a string is missing, its pager is asked amid the transfer. `L4_UNMA
 pages from the caller, directly or not.
 
 Call and reply and wait, with untyped words only, to a thread that waits for it: that is the fast path.
+
+## Memory and devices
+
+The root task has all memory for programs, from `KIP_MEMORY` to `KIP_MEMORY_END`, one to one, and what the boot loader
+left to read; others have what they are given. It has devices, too: physical address a from `DEVICE_BASE` on is its
+a - `DEVICE_BASE` + `ROOT_DEVICES`. All that comes by a touch, or when it is mapped to somebody; of devices only what a
+flexpage begins with. A page of a device goes on like any other, but it is no memory: only the program itself can read
+or write there, so the kernel takes no string from it and puts none into it. Devices are found with `L4_PCI_READ` and
+`L4_PCI_WRITE`. An interrupt line gets its handler by `L4_THREAD_CONTROL`: the line's thread, in its own space, with
+the handler as pager.
 
 ## Who gets the processor
 
@@ -371,7 +400,7 @@ restarted.
 def reference() -> str:
     """The first kernel's page, as Markdown; it has the numbers of the processor and the machine, too."""
     picture = ["## Address space\n", "```", PICTURE + "```", ""]
-    return _page([INTRODUCTION, *picture], BASIC_WORDS, BASIC_LAYOUTS)
+    return _page([INTRODUCTION, *picture], (*BASIC_WORDS, *SOCKET_WORDS), (*BASIC_LAYOUTS, DATAGRAM))
 
 
 def micro_reference() -> str:
@@ -392,11 +421,12 @@ def _page(parts: list[str], words: Sequence[type[Word]], layouts: Sequence[Layou
 
 def _words(words: type[Word]) -> str:
     rows = "\n".join(f"| `{word.name}` | {_number(word)} | {word.phrase} |" for word in words)
-    return f"\n### {words.__doc__}\n\n| name | value | meaning |\n|---|---|---|\n{rows}\n"
+    return f"\n### {' '.join((words.__doc__ or '').split())}\n\n| name | value | meaning |\n|---|---|---|\n{rows}\n"
 
 
 def _number(word: Word) -> str:
-    return str(int(word)) if -10 < word < 10 or isinstance(word, Syscall | MicroCall | ActCall) else f"{int(word):#x}"
+    decimal = -100 < word < 10 or isinstance(word, Syscall | SocketCall | MicroCall | ActCall)
+    return str(int(word)) if decimal else f"{int(word):#x}"
 
 
 def _layout(layout: Layout) -> str:

@@ -162,4 +162,4 @@ cpu_signature:                  ; CPUID leaf 1, EAX: family, model, stepping
 cpu_features:                   ; CPUID leaf 1, EDX
     .space 4
 
-.assert __image_physical_end <= TABLE_SPAN, "the kernel image must end in the first 4 MiB, which boot_window protects"
+.assert __rodata_end - KERNEL_BASE <= TABLE_SPAN, "text and constants must be in the first 4 MiB, which boot_window protects"

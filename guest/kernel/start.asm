@@ -1,6 +1,6 @@
 ; The kernel wakes up, piece by piece, and becomes the idle thread.
 ;
-; Owns the banner and the idle thread. boot.asm jumps to start.
+; Owns the idle thread. boot.asm jumps to start.
 
 .include "kernel.inc"
 
@@ -31,39 +31,7 @@ idle:
     cli
     jmp idle
 
-; start_banner: one line that says what came up.
-;   trapline: 15240 KiB free, 1000 ticks a second, system calls by INT 80h and SYSENTER
-start_banner:
-    mov eax, text_trapline
-    call console_string
-    mov eax, [frames_end]
-    sub eax, [frames_next]
-    shr eax, 10                 ; KiB
-    call console_decimal
-    mov eax, text_free
-    call console_string
-    mov eax, TICK_HZ
-    call console_decimal
-    mov eax, text_ticks
-    call console_string
-    test dword ptr [kernel_features], FEATURE_SYSENTER
-    jz .Lend
-    mov eax, text_sysenter
-    call console_string
-.Lend:
-    mov al, '\n'
-    jmp console_char
-
-.rodata
-
-text_trapline:
-    .asciz "trapline: "
-text_free:
-    .asciz " KiB free, "
-text_ticks:
-    .asciz " ticks a second, system calls by INT 80h"
-text_sysenter:
-    .asciz " and SYSENTER"
+.include "banner.inc"
 
 .bss
 

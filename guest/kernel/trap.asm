@@ -16,22 +16,7 @@
 
 .text
 
-; trap_entry: the common tail of the vector stubs.
-;   in    the stack from FRAME_VECTOR up; every register is the interrupted code's
-.global trap_entry
-trap_entry:
-    TRAP_SAVE
-    mov eax, esp
-    mov edx, [eax + FRAME_VECTOR]
-    call dword ptr [trap_table + edx * 4]
-
-; trap_exit: back to what was interrupted. A new thread begins here, too (thread.asm).
-;   in    ESP = the trap frame
-.global trap_exit
-trap_exit:
-    TRAP_RESTORE
-    add esp, FRAME_EIP - FRAME_VECTOR
-    iretd
+.include "trap.inc"
 
 .rodata
 

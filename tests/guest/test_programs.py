@@ -67,6 +67,7 @@ CASES = (
     fault("fake_tick", Vector.EXC_GP, ", error code 0x102, at _start+0x0"),
     fault("fake_fault", Vector.EXC_GP, ", error code 0x72, at _start+0x0"),
     fault("wrong_interrupt", Vector.EXC_GP, ", error code 0x40a, at _start+0x0"),
+    fault("guest_interrupt", Vector.EXC_GP, ", error code 0x412, at _start+0x0"),
     privileged("disable_interrupts", 0),
     privileged("halt", 0),
     privileged("read_port", 0),

@@ -112,6 +112,8 @@ syscall_table:
     CALL L4_CLOCK,              sys_clock                   ; the policy
     CALL KDB_WRITE,             sys_kdb_write               ; here
     CALL KDB_EXIT,              sys_kdb_exit                ; here
+    CALL L4_PCI_READ,           sys_pci_read                ; pci.asm
+    CALL L4_PCI_WRITE,          sys_pci_write               ; pci.asm
 syscall_table_end:
 
 .assert syscall_table_end - syscall_table == MICRO_CALLS * 4, "syscall_table needs a line for every number"

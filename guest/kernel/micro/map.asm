@@ -65,7 +65,7 @@ map_item:
     ; The rights: whoever may do anything with a page may read it.
     test al, FPAGE_RIGHTS
     jz .Ldone
-    mov edx, PTE_FRAME | PTE_P | PTE_U
+    mov edx, PTE_FRAME | PTE_PCD | PTE_P | PTE_U
     test al, FPAGE_WRITE
     jz .Lrights
     or edx, PTE_W

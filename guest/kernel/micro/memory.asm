@@ -1,4 +1,4 @@
-; Physical memory: what the kernel keeps for itself, and what the root task sees one to one.
+; Physical memory: what the kernel keeps for itself, what the root task sees one to one, and devices, which it sees, too.
 ;
 ; Owns the division of memory, and frame_table with a word for each frame of RAM. start calls memory_init; page faults
 ; of the root task come to space_root_fault, and map items of the root task to memory_show.
@@ -8,7 +8,9 @@
 ;                       BOOT_START               boot_limit         memory_start         memory_limit
 ;     root task               read only                  nothing             read and write
 ;
-; Below the kernel it may read what lies under LOW_END, where boot loaders leave things, too.
+; Below the kernel it may read what lies under LOW_END, where boot loaders leave things, too. From DEVICE_BASE on there
+; is no RAM, but registers of devices: they are the root task's at ROOT_DEVICES, to read and write, and not cached. The
+; window ends below them: who has found a frame of theirs in a page table must not look for it there (pages.asm).
 ;
 ; What a frame's word holds depends on what the frame is:
 ;     a page table below UTCB_BASE      its shadow (nodes.asm)
@@ -20,6 +22,10 @@
 BOOT_START = (__image_physical_end + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1)
 LOW_END = 0xA0000               ; first address above a PC's memory below 1 MiB
 WORD_SIZE = 4                   ; of frame_table
+
+.assert ROOT_DEVICES_END - ROOT_DEVICES == (1 << 32) - DEVICE_BASE, "ROOT_DEVICES is as long as what lies above DEVICE_BASE"
+.assert ROOT_DEVICES_END <= UTCB_BASE, "all of it lies where the root task can have pages"
+.assert ROOT_BASE >= DEVICE_BASE - KERNEL_BASE, "memory that is seen one to one ends below the root task's own"
 
 .text
 
@@ -74,14 +80,21 @@ frame_word:
     lea eax, [ecx + eax * WORD_SIZE - KERNEL_BASE / PAGE_SIZE * WORD_SIZE]
     ret
 
-; memory_rights: what the root task may do with the memory at an address.
-;   in    EAX = address
-;   out   ECX = PTE_P | PTE_U, and PTE_W if it may write; CF set: nothing. EAX, EDX kept
-memory_rights:
+; memory_entry: what the root task may have at an address.
+;   in    EAX = address of a page
+;   out   ECX = what makes of it the page-table entry when it is added: the way to the frame, and the rights;
+;         CF set: it may have nothing there. EAX, EDX kept
+memory_entry:
     mov ecx, PTE_P | PTE_U | PTE_W
     cmp eax, [memory_start]
     jb .Lboot
     cmp eax, [memory_limit]
+    cmc
+    jnc .Lreturn
+    mov ecx, DEVICE_BASE - ROOT_DEVICES + (PTE_P | PTE_U | PTE_W | PTE_PCD)
+    cmp eax, ROOT_DEVICES
+    jb .Lreturn
+    cmp eax, ROOT_DEVICES_END
     cmc
     ret
 .Lboot:
@@ -110,7 +123,7 @@ space_root_fault:
     push ebx
     push esi
     and eax, PAGE_MASK
-    call memory_rights
+    call memory_entry
     jc .Lreturn
     test edx, edx
     jz .Lallowed
@@ -140,7 +153,8 @@ space_root_fault:
     pop ebx
     ret
 
-; memory_show: maps what the root task may see of a range and has no page for yet.
+; memory_show: maps what the root task may see of a range and has no page for yet. Devices are shown only if the range
+; begins with them: who gives all memory away does not mean those.
 ;   in    EAX = first page, EDX = last address of the range
 ;   out   CF set: out of memory, part of it may be mapped
 .global memory_show
@@ -148,16 +162,20 @@ memory_show:
     push esi
     push edi
     mov esi, eax
+    mov edi, ROOT_DEVICES_END - 1
+    cmp esi, ROOT_DEVICES
+    jae .Llast
     mov edi, [memory_limit]
     dec edi
+.Llast:
     cmp edi, edx
     jbe .Lpage
-    mov edi, edx                ; no further than there is memory
+    mov edi, edx                ; no further than there is something
 .Lpage:
     cmp esi, edi
     ja .Ldone
     mov eax, esi
-    call memory_rights
+    call memory_entry
     jc .Lnext
     push ecx
     mov edx, esi
@@ -167,7 +185,7 @@ memory_show:
     jc .Lreturn
     cmp dword ptr [eax], 0
     jne .Lnext
-    or edx, esi
+    add edx, esi
     xor ecx, ecx
     call node_add
     jc .Lreturn

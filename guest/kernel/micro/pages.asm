@@ -9,6 +9,9 @@
 ;     entry                frame_table[table]        shadow
 ;     table + n     -->    shadow             -->    shadow + n: node
 ;
+; A frame from DEVICE_BASE on is no RAM, but registers of a device: PCD is set in its entry, and it has no place in the
+; window. Only the program itself may touch it.
+;
 ; The processor sets A in an entry when it takes it into the TLB, and D when it writes to the page. page_harvest takes
 ; both away and notes them four bits further up, where they wait until the owner of the page asks (page_status). What
 ; has been harvested may still be in the TLB, and must not be; an entry without A is not in it (volume 3A, 4.10.2.3).
@@ -16,8 +19,8 @@
 ; an operation.
 ;
 ;       31           12 11 10 9  8 7 6 5 4 3 2 1 0
-;     | frame          | |  D A|    D A     U W P|
-;                        noted      new
+;     | frame          | |  D A|    D A C   U W P|
+;                        noted      new PCD
 
 .include "micro.inc"
 
@@ -32,7 +35,8 @@ DIRTY_SHIFT = 5                 ; from PTE_W to PTE_D
 
 ; space_find_page: where a byte of a program is.
 ;   in    EAX = page directory, EDX = address in that space, ECX = rights needed: PTE_U, or PTE_U | PTE_W
-;   out   EAX = that byte in the window; CF set: no page there, none that is mapped by a program, or not these rights
+;   out   EAX = that byte in the window; CF set: no page there, none that is mapped by a program, or not these rights:
+;         EAX = 0; or not 0: it is there, but no memory
 ;
 ; The caller is about to read, or to write if it needs PTE_W: that counts as the program's access.
 .global space_find_page
@@ -54,18 +58,22 @@ space_find_page:
     not eax
     test eax, ecx
     jnz .Lno                    ; one of the rights is missing
+    not eax
+    cmp eax, DEVICE_BASE
+    jae .Ldevice
 
     and ecx, PTE_W
     shl ecx, DIRTY_SHIFT
     or ecx, PTE_A
     or [ebx], ecx
-    mov eax, [ebx]
     and eax, PTE_FRAME
     and edx, PAGE_SIZE - 1
     lea eax, [eax + edx + KERNEL_BASE]
     pop ebx
     ret
 .Lno:
+    xor eax, eax
+.Ldevice:
     pop ebx
     stc
     ret

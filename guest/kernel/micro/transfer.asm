@@ -235,12 +235,14 @@ transfer_string:
     mov edx, IPC_OVERFLOW
     jmp transfer_failed
 
-    ; A page is missing: on the stack is whose.
+    ; A page is missing, or is a device's: on the stack is whose.
 .Lfault_write:
     mov edx, [transfer_to]
     mov ecx, FAULT_WRITE
 .Lfault:
+    test eax, eax
     pop eax
+    jnz .Loverflow
 
 ; transfer_fault: the pager of one of the two must bring a page; that one drives from now on.
 ;   in    EAX = KTCB of the one, EDX = address, ECX = FAULT_ bits

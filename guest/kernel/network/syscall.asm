@@ -1,0 +1,57 @@
+; System calls: the INT 80h entry and the dispatch table. As the first kernel's syscall.asm, but that there are sockets.
+;
+; Owns the meaning of EAX in a system call. SYSENTER comes in by sysenter.asm and meets INT 80h in syscall_dispatch.
+;
+; A call is a routine sys_*: EAX is its number, EBX, ESI and EDI are the program's arguments, EBP is the trap frame, EAX
+; goes back to the program. It may destroy everything but ESP and runs with interrupts off on the thread's kernel stack.
+
+.include "kernel/kernel.inc"
+
+.macro CALL number, routine     ; the table is checked against the numbers, so neither order can be wrong
+    .assert . - syscall_table == \number * 4, "syscall_table is not in the order of the numbers"
+    .long \routine
+.endm
+
+.text
+
+; syscall_int: the gate of INT 80h.
+;   in    the stack from FRAME_EIP up; every register is the program's
+.global syscall_int
+syscall_int:
+    push 0
+    push VECTOR_SYSCALL
+    TRAP_SAVE
+    mov ebp, esp
+    call syscall_dispatch
+    mov [esp + FRAME_EAX], eax
+    jmp trap_exit
+
+; syscall_dispatch: does what the program asks for.
+;   in    EAX = number, EBX, ESI, EDI = arguments, EBP = trap frame
+;   out   EAX = result; every other register destroyed
+.global syscall_dispatch
+syscall_dispatch:
+    cmp eax, SYS_SOCKET_FIRST
+    jae .Lsocket
+    jmp dword ptr [syscall_table + eax * 4]
+.Lsocket:
+    cmp eax, SYS_SOCKET_END
+    jb sys_socket               ; socket.asm
+    mov eax, ERR_CALL
+    ret
+
+.include "kernel/calls.inc"
+
+.rodata
+
+.align 4
+syscall_table:
+    CALL SYS_WRITE, sys_write   ; calls.inc
+    CALL SYS_YIELD, sys_yield   ; calls.inc
+    CALL SYS_EXIT,  sys_exit    ; calls.inc
+    CALL SYS_TIME,  sys_time    ; calls.inc
+    CALL SYS_SLEEP, sys_sleep   ; sleep.asm
+    CALL SYS_SELF,  sys_self    ; calls.inc
+syscall_table_end:
+
+.assert syscall_table_end - syscall_table == SYS_SOCKET_FIRST * 4, "syscall_table needs a line for every number"

@@ -1,0 +1,33 @@
+; Exceptions and interrupts: the table. As the first kernel's trap.asm, but for the network.
+;
+; Owns trap_entry, where every vector stub ends, and trap_exit, where everything that came by a gate leaves. System
+; calls have entries of their own (syscall.asm, sysenter.asm) that build the same frame.
+
+.include "kernel/kernel.inc"
+
+.text
+
+.include "kernel/trap.inc"
+
+.rodata
+
+; Who handles what. A handler is a routine with EAX = the trap frame.
+.align 4
+trap_table:
+    .long fault                 ; EXC_DE
+    .long sysenter_step         ; EXC_DB: a program's, or a single step into the SYSENTER entry
+    .rept VECTOR_IRQ0 - EXC_NMI
+    .long fault                 ; EXC_NMI to vector 31
+    .endr
+    .long network_timer         ; IRQ 0: 8254 channel 0
+    .rept 6
+    .long network_interrupt     ; IRQ 1 to 6: masked, but the card's
+    .endr
+    .long pic_spurious_first    ; IRQ 7: masked, but where the first 8259A puts a request that went away
+    .rept 7
+    .long network_interrupt     ; IRQ 8 to 14: masked, but the card's
+    .endr
+    .long pic_spurious_second   ; IRQ 15: likewise the second
+trap_table_end:
+
+.assert trap_table_end - trap_table == VECTOR_COUNT * 4, "trap_table needs a line for every vector"
