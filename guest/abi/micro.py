@@ -33,6 +33,9 @@ class MicroMemory(Word):
     KIP_CODE = 0xBFFF_E100, "in it: the routine that makes an IPC in the best way that the processor has"
     KIP_RETURN = 0xBFFF_E105, "in that: where SYSEXIT comes back to"
     ROOT_BASE = 0x4000_0000, "where the root task is linked: above all RAM, which it sees one to one"
+    ROOT_DEVICES = 0xB000_0000, ("where the root task sees what is no RAM, physical addresses from DEVICE_BASE on: "
+                                 "registers of devices; not cached")
+    ROOT_DEVICES_END = 0xB400_0000, "first address above those"
 
 
 class MicroSize(Word):
@@ -114,7 +117,8 @@ class IpcError(Word):
     IPC_TIMEOUT = 1 << 1, "nobody was there in time"
     IPC_NO_PARTNER = 2 << 1, "the partner does not exist, or went away"
     IPC_CANCELED = 3 << 1, "ExchangeRegisters cancelled it before the transfer"
-    IPC_OVERFLOW = 4 << 1, "the message does not fit: no buffer, a short one, one that is no user memory, or no memory"
+    IPC_OVERFLOW = 4 << 1, ("the message does not fit: no buffer, a short one, a string from or to what is no user "
+                            "memory (a device's registers are not), or no memory")
     IPC_FAULT_MINE = 5 << 1, "in mid-transfer: a page of mine did not come (no pager, or it went away)"
     IPC_FAULT_PARTNER = 6 << 1, "in mid-transfer: a page of the partner's did not come"
     IPC_ABORTED = 7 << 1, "in mid-transfer: the partner went away, or ExchangeRegisters ended it"
@@ -182,6 +186,9 @@ class MicroCall(Word):
     L4_CLOCK = 5, "EDX:EAX = us since the start, to the tick; `l4` only"
     KDB_WRITE = 6, "EBX first byte, ECX length, to the console: EAX = how many it takes now, or 0; or -1: not yours"
     KDB_EXIT = 7, "EBX exit code of the machine: does not return; root task only"
+    L4_PCI_READ = 8, ("EBX = register of a PCI function, PCI_ENABLE | bus << 16 | device << 11 | function << 8 | "
+                      "offset: EAX = 1, ECX = what is in it, or EAX = 0; root task only")
+    L4_PCI_WRITE = 9, "EBX likewise, ECX = what goes into it: EAX = 1, or 0; root task only"
 
 
 class MicroCallCount(Word):

@@ -27,6 +27,18 @@ class Request(Word):
     ROOT_WATCH = 9, ("MR1 = address of a WATCH that the caller, a scheduler, keeps, a multiple of 8, 0 to end it: the "
                      "watchdog; 1; `uls` only")
     ROOT_PUMP = 10, "from the console thread alone: it has written everything; an answer when there is more"
+    ROOT_DEVICE = 11, ("MR1 = device << 16 | vendor of a PCI function on bus 0 that nobody has: it is the program's; "
+                       "the address of its registers (BAR 0), MR2 = its interrupt line; it may not reach memory yet")
+    ROOT_DMA = 12, ("MR1 = pages: so many more of zeros, physically in one piece; the first address, MR2 = its "
+                    "physical address; its devices may reach memory from now on, all of it: reset them before")
+    ROOT_INTERRUPT = 13, ("MR1 = line of a device of the program: the caller is its handler, and gets LABEL_INTERRUPT "
+                          "messages; 1")
+
+
+class Handler(Word):
+    """ROOT_INTERRUPT"""
+
+    PRIORITY_HANDLER = 200, "in `l4`, the priority of the one who asks: above that of every program"
 
 
 class RootThread(Word):
@@ -106,6 +118,24 @@ LEASE = Layout(
 )
 
 
+DEVICE = Layout(
+    "DEVICE", "Root task: a device that a program has; all 0: none",
+    u32("program", "whose: a PROGRAM"),
+    u32("function", "its PCI function, as PCI_ADDRESS has it"),
+    u32("registers", "where the root task has its registers"),
+    u32("page", "and where the program has them"),
+    u32("bytes", "how long they are"),
+    u32("line", "its interrupt line"),
+    u32("handled", "1: a thread of the program handles that line"),
+)
+
+
+class DeviceCount(Word):
+    """Devices"""
+
+    DEVICE_COUNT = 8, "devices that programs can have at once"
+
+
 TIMED = Layout(
     "TIMED", "Library: an IPC with a timeout, for the timeout server of its program",
     u32("owner", "identifier of the thread that it is, 0: this one is free"),
@@ -125,3 +155,31 @@ class Priority(Word):
 
     PRIORITY_MAX = 31, "the highest; 0 is the lowest"
     PRIORITY_DEFAULT = 16, "of a program whose arguments do not begin with a number"
+
+
+NETCALL = Layout(
+    "NETCALL", "Library: a socket call of a thread, for the driver of its program",
+    u32("owner", "identifier of the thread, 0: this one is free"),
+    u32("number", "SYS_SOCKET_ number"),
+    u32("first", "arguments: EBX,"),
+    u32("second", "ESI"),
+    u32("third", "EDI"),
+    group("the driver's"),
+    u32("state", "NETCALL_NEW and following"),
+    u32("socket", "NETCALL_WAITS: the SOCKET that it waits for, 0: any"),
+    gap("none", 4, "nothing"),
+)
+
+
+class NetCall(Word):
+    """NETCALL_STATE"""
+
+    NETCALL_NEW = 0, "it has not been made, or has its answer"
+    NETCALL_WAITS = 1, "it has been made, and waits"
+    NETCALL_DUE = 2, "it is to be made again"
+
+
+class NetCallCount(Word):
+    """The driver"""
+
+    NETCALL_COUNT = 64, "threads of a program that can be in a call at once; for others it fails with ERR_FULL"

@@ -24,6 +24,8 @@ from emu.monitor.invariants.state import (
     State,
     Words,
 )
+from guest.abi.cpu import Paging
+from guest.abi.memory import Memory
 from guest.abi.micro import MicroMemory
 
 ENTRIES = PAGE // 4         # of a page directory or page table
@@ -33,6 +35,9 @@ KERNEL_ENTRY = KERNEL_BASE >> 22
 TOUCHED = np.uint32(0x60)   # A and D, which the processor sets
 NODE_WORDS = 4              # of a node: next, prev, parent, its page-table entry
 LOW_END = 0xA0000           # what lies below may be the boot loader's; from there on devices, then the kernel
+DEVICE_BASE = int(Memory.DEVICE_BASE)               # physical: from here on there is no RAM, but devices,
+ROOT_DEVICES = int(MicroMemory.ROOT_DEVICES)        #   which the root task has from here on
+NOT_CACHED = int(Paging.PTE_PCD)
 MOST_LINES = 5              # about one kind of fault
 
 
@@ -191,17 +196,21 @@ def lists(mappings: Mappings) -> Iterator[str]:
 
 
 def roots(mappings: Mappings) -> Iterator[str]:
-    """What the root task has from the kernel is memory for programs, one to one, or its own file."""
+    """What the root task has from the kernel is memory for programs, one to one, its own file, or devices."""
     state = mappings.state
     frame, linear = mappings.value & FRAME, mappings.linear
     root = np.searchsorted(mappings.directories, np.uint32(state.symbols["root_directory"]))
     own = (mappings.space == root) & (mappings.nodes[:, 2] == 0)
     start, limit, boot = (state.variable(name) for name in ("memory_start", "memory_limit", "boot_limit"))
-    programs = (frame >= start) & (frame < limit)
+    programs, devices = (frame >= start) & (frame < limit), frame >= np.uint32(DEVICE_BASE)
     yield from mappings.each(own & programs & (frame != linear), "the root task has it from the kernel, not one to one")
     yield from mappings.each((frame < boot) & (mappings.value & np.uint32(WRITABLE) != 0),
                              "what the boot loader left may be written")
-    yield from mappings.each(frame >= limit, "shows what is no memory")
+    yield from mappings.each((frame >= limit) & ~devices, "shows what is neither memory nor a device")
+    yield from mappings.each(devices != (mappings.value & np.uint32(NOT_CACHED) != 0),
+                             "a device that is cached, or memory that is not")
+    yield from mappings.each(own & devices & (frame - np.uint32(DEVICE_BASE) != linear - np.uint32(ROOT_DEVICES)),
+                             "the root task has a device from the kernel where another one is")
 
 
 def _tables(state: State, directories: Words) -> tuple[Words, Rows, Rows]:

@@ -74,13 +74,14 @@ space_thread:
 
 ; request: a request with one word.
 ;   in    EAX = MR1, EDX = tag
-;   out   EAX = MR1 of the answer
+;   out   EAX, EDX = MR1, MR2 of the answer
+.global request
 request:
     mov ecx, edx
 
 ; request_two: one with two words or more.
 ;   in    EAX = MR1, EDX = MR2, ECX = tag
-;   out   EAX = MR1 of the answer
+;   out   EAX, EDX = MR1, MR2 of the answer
 request_two:
     push ebx
     push esi
@@ -91,6 +92,7 @@ request_two:
     mov eax, ROOT_TASK
     call ipc_call
     mov eax, ebx
+    mov edx, edi
     pop edi
     pop esi
     pop ebx

@@ -223,6 +223,16 @@ client_answer:
     mov [eax + CLIENT_MR1], edx
     jmp sched_ready
 
+; client_answer_two: likewise two words.
+;   in    EBP = client, EAX = MR1, EDX = MR2
+.global client_answer_two
+client_answer_two:
+    mov dword ptr [ebp + CLIENT_TAG], 2
+    mov [ebp + CLIENT_MR1], eax
+    mov [ebp + CLIENT_MR2], edx
+    mov eax, ebp
+    jmp sched_ready
+
 ; client_refuse: likewise the answer 0.
 ;   in    EBP = client
 .global client_refuse

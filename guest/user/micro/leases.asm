@@ -53,23 +53,71 @@ lease_take:
     mov eax, PAGE_SIZE
     call memory_take
     jc .Lreturn
-    mov esi, eax
-    sub esi, [KIP_BASE + KIP_MEMORY]
-    shr esi, PAGE_SHIFT
-    imul esi, LEASE_SIZE
-    add esi, [leases]
-
-    ; The lease: the first of its program.
+    call lease_of
 .Llease:
-    mov [esi + LEASE_PAGE], edi
-    mov ecx, [ebx + PROGRAM_LEASES]
-    mov [esi + LEASE_NEXT], ecx
-    mov [ebx + PROGRAM_LEASES], esi
+    call lease_enter
     clc
 .Lreturn:
     pop edi
     pop esi
     pop ebx
+    ret
+
+; leases_take: frames of zeros, in one piece, for pages of a program. What has come back is in single frames.
+;   in    EAX = program, EDX = first page, ECX = how many
+;   out   EAX = first frame; CF set: there is no such piece
+.global leases_take
+leases_take:
+    push ebx
+    push esi
+    push edi
+    mov ebx, eax
+    mov edi, edx
+    push ecx
+    mov eax, ecx
+    shl eax, PAGE_SHIFT
+    stc
+    jz .Lnothing
+    call memory_take
+.Lnothing:
+    pop ecx
+    jc .Lreturn
+    push eax
+    push ecx
+    call lease_of
+    pop edx
+.Lpage:
+    call lease_enter
+    add edi, PAGE_SIZE
+    add esi, LEASE_SIZE
+    dec edx
+    jnz .Lpage
+    pop eax
+.Lreturn:
+    pop edi
+    pop esi
+    pop ebx
+    ret
+
+; lease_of: the lease of a frame.
+;   in    EAX = frame
+;   out   ESI = lease; EAX kept
+lease_of:
+    mov esi, eax
+    sub esi, [KIP_BASE + KIP_MEMORY]
+    shr esi, PAGE_SHIFT
+    imul esi, LEASE_SIZE
+    add esi, [leases]
+    ret
+
+; lease_enter: a lease becomes the first of its program.
+;   in    EBX = program, ESI = lease, EDI = page
+;   out   EAX, EDX kept
+lease_enter:
+    mov [esi + LEASE_PAGE], edi
+    mov ecx, [ebx + PROGRAM_LEASES]
+    mov [esi + LEASE_NEXT], ecx
+    mov [ebx + PROGRAM_LEASES], esi
     ret
 
 ; lease_find: the frame of a page.

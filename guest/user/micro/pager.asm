@@ -1,7 +1,7 @@
 ; The pager: a program's page fault is answered with the page, if it may have it.
 ;
 ;     ARGUMENTS                     a copy of the module's string
-;     HEAP_BASE to its heap_end     zeros
+;     HEAP_BASE to its heap_end     zeros, or registers of its devices
 ;     its segments                  a copy of what the file has, zeros behind it
 
 .include "lib/micro/user.inc"
@@ -27,9 +27,12 @@ page_fault:
     not eax
     mov edi, eax
 
-    ; The frame that has the page, or one that gets it.
+    ; The frame that has the page, or a device, or a frame that gets it.
     mov eax, [ebp + CLIENT_PROGRAM]
     call lease_find
+    jnc .Lmap
+    mov eax, [ebp + CLIENT_PROGRAM]
+    call device_page
     jnc .Lmap
     mov eax, [ebp + CLIENT_PROGRAM]
     call page_new

@@ -189,6 +189,8 @@ program_end:
     jmp .Lthreads
 .Lmemory:
     mov eax, ebx
+    call devices_end                    ; first: they may reach it
+    mov eax, ebx
     call leases_end
     pop ebx
     dec dword ptr [programs_running]

@@ -109,16 +109,36 @@ request_priority:
 ; request_memory: ROOT_MEMORY. The pages come as they are touched.
 ;   in    EBX = pages
 request_memory:
-    mov esi, [ebp + CLIENT_PROGRAM]
-    mov eax, [esi + PROGRAM_HEAP_END]
-    mov ecx, ARGUMENTS
-    sub ecx, eax
-    shr ecx, PAGE_SHIFT
-    cmp ebx, ecx
-    ja client_refuse
-    shl ebx, PAGE_SHIFT
-    add [esi + PROGRAM_HEAP_END], ebx
+    call request_room
+    jc client_refuse
+    call request_grow
     jmp client_answer
+
+; request_room: are there so many addresses behind the heap of the client's program?
+;   in    EBP = client, EBX = pages
+;   out   CF set: no. EAX, ECX kept
+.global request_room
+request_room:
+    mov edx, [ebp + CLIENT_PROGRAM]
+    push ecx
+    mov ecx, ARGUMENTS
+    sub ecx, [edx + PROGRAM_HEAP_END]
+    shr ecx, PAGE_SHIFT
+    cmp ecx, ebx
+    pop ecx
+    ret
+
+; request_grow: so many pages more belong to it.
+;   in    EBP = client, EBX = pages
+;   out   EAX = address of the first
+.global request_grow
+request_grow:
+    mov edx, [ebp + CLIENT_PROGRAM]
+    mov ecx, ebx
+    shl ecx, PAGE_SHIFT
+    mov eax, [edx + PROGRAM_HEAP_END]
+    add [edx + PROGRAM_HEAP_END], ecx
+    ret
 
 .rodata
 
@@ -135,6 +155,9 @@ requests:                           ; by label
     .long ticks_sleep               ; ROOT_SLEEP
     .long watchdog_watch            ; ROOT_WATCH
     .long console_report            ; ROOT_PUMP
+    .long request_device            ; ROOT_DEVICE
+    .long request_dma               ; ROOT_DMA
+    .long request_interrupt         ; ROOT_INTERRUPT
 requests_end:
 
-.assert requests_end - requests == (ROOT_PUMP + 1) * 4, "requests needs a line for every request"
+.assert requests_end - requests == (ROOT_INTERRUPT + 1) * 4, "requests needs a line for every request"

@@ -11,15 +11,17 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).with_name("spaces")))
 
-from mapping_model import COMPLETE, EXECUTE, PAGE, READ, ROOT, WRITE, Model, fpage
+from mapping_model import COMPLETE, DEVICES, EXECUTE, PAGE, READ, ROOT, WRITE, Model, fpage
 from space_machine import BASE, PageFault, SpaceMachine, image
 
+from guest.abi.memory import Memory
 from guest.abi.micro import Flexpage, FlexpageShift, MicroMemory
 from loader.image import HOLE
 
 ALL = READ | WRITE | EXECUTE
 WHOLE = fpage(0, COMPLETE)
 END = int(MicroMemory.UTCB_BASE)
+DEVICES_END = int(MicroMemory.ROOT_DEVICES_END)
 SPACES = 4                      # of a history, the root task's included
 STEPS = 500
 
@@ -35,12 +37,14 @@ class Play:
         self.boot_start = -(-self.machine.machine.address("__image_physical_end") // PAGE) * PAGE
         self.model = Model(spaces, self.memory)
 
-    def memory(self, address: int) -> bool | None:
-        """What the root task may do there."""
+    def memory(self, address: int) -> tuple[int, bool] | None:
+        """What frame the kernel has for the root task there, and may it be written?"""
         if self.start <= address < self.limit:
-            return True
+            return address, True
+        if DEVICES <= address < DEVICES_END:
+            return address - DEVICES + Memory.DEVICE_BASE, True
         left = self.boot_start <= address < self.boot_limit or PAGE <= address < HOLE.start
-        return False if left else None
+        return (address, False) if left else None
 
     def map(self, sender: int, receiver: int, send: int, window: int = WHOLE, base: int = 0,
             grant: bool = False) -> None:
@@ -103,7 +107,8 @@ class Player:
         self.history: list[str] = []
         self.touched: list[tuple[int, int]] = []
         memory = self.play.start & -(1 << 15)
-        self.regions = (memory, self.play.boot_limit - 2 * PAGE, 0, (8 << 22) - 4 * PAGE, END - 8 * PAGE)
+        self.regions = (memory, self.play.boot_limit - 2 * PAGE, 0, (8 << 22) - 4 * PAGE, END - 8 * PAGE, DEVICES,
+                        DEVICES_END - 4 * PAGE)
 
     def place(self, chance: float) -> tuple[int, int]:
         """A space and the address of a page: one that is there with that chance."""
@@ -245,6 +250,16 @@ def test_several_flexpages_are_answered_each_in_its_place(play: Play) -> None:
     play.touch(1, frame(play, 1) & 0x3_FFFF, True)
     answers = play.machine.unmap(play.spaces[ROOT], *pages)
     assert answers == [pages[0], pages[1] | ALL, *pages[2:63], pages[63] | READ | EXECUTE]
+
+
+def test_devices_are_shown_to_who_asks_for_them_alone(play: Play) -> None:
+    play.map(ROOT, 1, WHOLE | ALL, WHOLE)
+    play.map(ROOT, 1, fpage(DEVICES & -(1 << 29), 29, ALL), WHOLE)
+    assert not [page for page in play.machine.pages(play.spaces[1]) if page >= DEVICES]
+    play.map(ROOT, 1, fpage(DEVICES_END - (1 << 14), 14, READ), fpage(0x40_0000, 14))
+    play.compare()
+    assert [play.machine.pages(play.spaces[1])[0x40_0000 + at * PAGE] for at in range(4)] == [
+        (-(4 - at) * PAGE & 0xFFFF_FFFF, False) for at in range(4)]
 
 
 def test_a_page_that_was_taken_away_cannot_be_used_any_more(play: Play) -> None:

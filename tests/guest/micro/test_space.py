@@ -23,6 +23,7 @@ from loader.image import Image, Module
 ALL = READ | WRITE | EXECUTE
 WHOLE = fpage(0, COMPLETE)
 ROOT_BASE, UTCB_BASE, KIP_BASE = int(MicroMemory.ROOT_BASE), int(MicroMemory.UTCB_BASE), int(MicroMemory.KIP_BASE)
+DEVICES, DEVICES_END = int(MicroMemory.ROOT_DEVICES), int(MicroMemory.ROOT_DEVICES_END)
 
 
 @pytest.fixture
@@ -93,6 +94,17 @@ def test_the_root_task_gets_its_memory_and_may_read_what_the_boot_loader_left(
     for is_write, served in ((1, write), (0, read)):
         assert machine.call("space_root_fault", address, is_write).carry != served
     assert machine.pages(machine.root) == ({address & -PAGE: (address & -PAGE, write)} if read else {})
+
+
+@pytest.mark.parametrize(("address", "frame"), [
+    (DEVICES - 1, None), (DEVICES, 0xFC00_0000), (0xB2EB_8004, 0xFEEB_8000), (DEVICES_END - 1, 0xFFFF_F000),
+    (DEVICES_END, None)])
+def test_the_root_task_gets_devices_at_addresses_of_their_own(address: int, frame: int | None, machine: SpaceMachine
+                                                              ) -> None:
+    for is_write in (1, 0):
+        assert machine.call("space_root_fault", address, is_write).carry == (frame is None)
+    assert machine.pages(machine.root) == ({} if frame is None else {address & -PAGE: (frame, True)})
+    machine.check()
 
 
 def test_the_root_task_sees_nothing_of_the_kernel(machine: SpaceMachine) -> None:
@@ -166,6 +178,16 @@ def test_no_byte_is_found_where_no_program_has_mapped_one(machine: SpaceMachine)
     for address in (0x0804_7FFF, 0x0804_9000, 0, 0x0840_0000, UTCB_BASE - 1, UTCB_BASE, KIP_BASE, BASE,
                     BASE + (1 << 20), 0xFFFF_FFFF):
         assert machine.call("space_find_page", space, address, U).carry
+
+
+@pytest.mark.parametrize("page", [DEVICES, DEVICES_END - PAGE])
+def test_no_byte_of_a_device_is_found_in_the_window(page: int, machine: SpaceMachine) -> None:
+    space = machine.new_space()
+    assert machine.map(machine.root, space, fpage(page, 12, READ), WHOLE, 0x0804_8000)
+    for needed, is_missing in ((U, False), (U | W, True)):
+        found = machine.call("space_find_page", space, 0x0804_8005, needed)
+        assert found.carry and (found.eax == 0) == is_missing
+    assert machine.unmap(machine.root, fpage(page, 12)) == [fpage(page, 12)]         # nobody has touched it
 
 
 @pytest.mark.parametrize(("needed", "news"), [(U, READ | EXECUTE), (U | W, ALL)])

@@ -382,7 +382,8 @@ turn_anything:
     call random
     test ebp, 1
     jz .Lipc
-    and eax, 7
+    mov eax, MICRO_CALLS
+    call below
     int VECTOR_SYSCALL
     jmp caller
 .Lipc:

@@ -177,6 +177,11 @@ address_memory:                       ; one to one
     add eax, ecx
     pop ecx
     ret
+address_device:                       ; where the root task has registers of devices; the others come to have memory there
+    and ecx, 0x7FFFF
+    lea eax, [ROOT_DEVICES + ecx]
+    pop ecx
+    ret
 address_text:
     and ecx, 0xFFF
     lea eax, [random + ecx]
@@ -477,5 +482,5 @@ id_choices:
     .long id_thread, id_thread, id_caller, id_caller, id_caller, id_caller, id_caller, id_older
     .long id_newer, id_myself, id_root, id_any, id_nil, id_interrupt, id_stray, id_wild
 address_choices:
-    .long address_mine, address_mine, address_mine, address_mine, address_mine, address_mine, address_somebodys, address_somebodys
+    .long address_mine, address_mine, address_mine, address_mine, address_mine, address_device, address_somebodys, address_somebodys
     .long address_window, address_window, address_memory, address_memory, address_text, address_utcb, address_edge, address_anything

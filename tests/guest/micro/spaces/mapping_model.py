@@ -11,6 +11,7 @@ PAGE = 4096
 COMPLETE = 1                    # as a size: the whole space
 READ, WRITE, EXECUTE = int(Right.FPAGE_READ), int(Right.FPAGE_WRITE), int(Right.FPAGE_EXECUTE)
 ROOT = 0                        # the root task's space
+DEVICES = int(MicroMemory.ROOT_DEVICES)         # where its devices begin
 
 
 def fpage(base: int, size: int, rights: int = 0) -> int:
@@ -57,8 +58,10 @@ class Mapping:
 class Model:
     """Spaces by number, each a dictionary from addresses to mappings."""
 
-    def __init__(self, spaces: int, memory: Callable[[int], bool | None]) -> None:
-        """`memory` says of a physical address whether the root task may write there, or None if it may nothing."""
+    def __init__(self, spaces: int, memory: Callable[[int], tuple[int, bool] | None]) -> None:
+        """`memory` says of a page of the root task's which frame the kernel has for it, and whether it may write there;
+        or None.
+        """
         self.spaces: list[dict[int, Mapping]] = [{} for _ in range(spaces)]
         self.memory = memory
 
@@ -89,16 +92,17 @@ class Model:
     def root_fault(self, address: int, write: bool) -> bool:
         """A page fault of the root task; False if the kernel does not serve it."""
         address &= -PAGE
-        writable = self.memory(address)
-        if writable is None or (write and not writable):
+        found = self.memory(address)
+        if found is None or (write and not found[1]):
             return False
+        frame, writable = found
         there = self.spaces[ROOT].get(address)
-        if there and there.frame == address and there.parent is None:
+        if there and there.frame == frame and there.parent is None:
             there.writable |= writable
             return True
         if there:
             self._remove(there)
-        self._add(ROOT, address, address, writable, None)
+        self._add(ROOT, address, frame, writable, None)
         return True
 
     def map(self, sender: int, receiver: int, send: int, window: int, base: int, grant: bool) -> None:
@@ -110,8 +114,9 @@ class Model:
         offset = base & -length
         begin, to = source[0] + offset % source[1], target[0] + offset % target[1]
         length = min(length, MicroMemory.UTCB_BASE - begin, MicroMemory.UTCB_BASE - to)
-        if sender == ROOT:
-            for address in range(begin, begin + max(length, 0), PAGE):
+        if sender == ROOT:                  # it has all its memory; but its devices only if they are meant
+            end = begin + max(length, 0) if begin >= DEVICES else min(begin + max(length, 0), DEVICES)
+            for address in range(begin, end, PAGE):
                 if address not in self.spaces[ROOT] and self.memory(address) is not None:
                     self.root_fault(address, False)
         for address in sorted(self.spaces[sender]):

@@ -217,6 +217,7 @@ class SpaceMachine:
                     node = Node(at, successor, before, parent, space, first + number * PAGE, int(entries[number]))
                     assert at not in found and pte == table + 4 * number
                     assert node.entry & (P | U) == P | U
+                    assert bool(node.entry & Paging.PTE_PCD) == (node.frame >= Memory.DEVICE_BASE)
                     found[at] = node
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from loader.manifest import GUEST
 PROGRAMS = Path(__file__).parent
 ROOT = GUEST / "user" / "micro"
 LIBRARY = GUEST / "lib" / "micro"
+NETWORK = (LIBRARY / "net.toml", GUEST / "net" / "net.toml", GUEST / "sockets" / "sockets.toml")
 POLICIES = {"l4": "sched_kernel", "uls": "sched_round_robin"}      # what the root task does if a test does not say
 ENOUGH = 200_000_000          # cycles
 
@@ -25,18 +27,21 @@ class Program:
     name: str                            # also of its file here, or in guest/user
     source: str = ""                     # that file, if it is called otherwise
     arguments: str = ""                  # follow the name in the module's string
-    more: tuple[str, ...] = ()           # further files
+    more: tuple[str | Path, ...] = ()    # further files
     timeouts: Path = LIBRARY / "timeout.asm"
+    parts: tuple[Path, ...] = (LIBRARY / "program.toml",)
 
     def manifest(self) -> list[str]:
         """Its lines of the manifest."""
         sources = [_find(name) for name in (self.source or self.name, *self.more)] + [self.timeouts]
         return ["[[program]]", f"name = '{self.name}'", f"arguments = '{self.arguments}'",
-                f"sources = {[str(source) for source in sources]}", f"parts = ['{LIBRARY / 'program.toml'}']"]
+                f"sources = {[str(source) for source in sources]}", f"parts = {[str(part) for part in self.parts]}"]
 
 
-def _find(name: str) -> Path:
-    places = (PROGRAMS, ROOT, GUEST / "user")
+def _find(name: str | Path) -> Path:
+    if isinstance(name, Path):
+        return name
+    places = (PROGRAMS, ROOT, GUEST / "user", GUEST / "user" / "net")
     return next(place / f"{name}.asm" for place in places if (place / f"{name}.asm").exists())
 
 
@@ -51,6 +56,12 @@ def image(directory: Path, variant: str, *programs: Program | str, policy: str =
     manifest = directory / "test.toml"
     manifest.write_text("\n".join(lines))
     return build(manifest)
+
+
+def late_network() -> tuple[Path, ...]:
+    """The files of a program that starts the network itself."""
+    files = [part.parent / source for part in NETWORK for source in tomllib.loads(part.read_text())["sources"]]
+    return (LIBRARY / "start.asm", *(file for file in files if file.name != "start_net.asm"))
 
 
 @dataclass
