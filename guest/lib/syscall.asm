@@ -1,4 +1,4 @@
-; System calls as routines, by SYSENTER where the kernel offers it and by INT otherwise.
+; System calls as routines, by whichever way into the kernel there is: SYSENTER, INT, or an exception.
 ;
 ; The calling rule is the kernel's: arguments in EAX, EDX, result in EAX; EAX, ECX, EDX and the flags may be destroyed,
 ; everything else is kept. Each routine puts its arguments where the kernel wants them; docs/guest-abi.md says what the
@@ -11,10 +11,15 @@
 ;   out   all registers kept
 .global syscall_init
 syscall_init:
+    test eax, FEATURE_EXCEPTION
+    jnz .Lexception
     test eax, FEATURE_SYSENTER
     jz .Lreturn
     mov dword ptr [syscall], syscall_by_sysenter
 .Lreturn:
+    ret
+.Lexception:
+    mov dword ptr [syscall], syscall_by_exception
     ret
 
 ; syscall_by_int: system call number EAX, on every processor.
@@ -30,6 +35,13 @@ syscall_by_sysenter:
     mov edx, .Lreturn
     sysenter
 .Lreturn:
+    ret
+
+; syscall_by_exception: the same, where the program's exceptions are somebody's messages. It is a fault: that somebody
+; moves EIP behind the instruction.
+.global syscall_by_exception
+syscall_by_exception:
+    int VECTOR_GUEST
     ret
 
 ; sys_write: writes to the console.
