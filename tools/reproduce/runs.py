@@ -6,7 +6,8 @@ the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -21,7 +22,9 @@ from emu.monitor.paths.costs import PathCosts, costs
 from emu.monitor.paths.ledger import Ledger, Place, ledger
 from emu.monitor.paths.paths import load, marks, point
 from emu.monitor.roster import Roster
-from emu.result import Reason
+from emu.net.plug import chosen
+from emu.network import Network
+from emu.result import Reason, Result
 from emu.timing.profile import Profile, load_profile
 from loader.boot import load as load_image
 from loader.image import Image, Module
@@ -85,21 +88,94 @@ def run(name: str, cpu: str | Profile, arguments: str | None = None, places: Seq
         image.modules[0] = with_arguments(image.modules[0], arguments)
     profile = cpu if isinstance(cpu, Profile) else load_profile(cpu)
     title = f"{image.modules[0].string if image.modules else name} in {name} on {profile.name}"
-    names, paths = Names.of(image), list(load(image.path_files).values())
-    points = {place: point(place) for place in places}
-    addresses = [each.resolve(names)[0] for each in points.values()]
     boot = partial(_boot, image, profile, sent, memory)
-    machine = boot()
-    with Monitor(machine, marks=[*marks(paths, names), *addresses]) as monitor, Roster(machine) as roster:
+    watched = _Watched(image, boot(), places)
+    with watched.running() as machine:
         result = machine.run(max_cycles=LONGEST)
     if result.reason != Reason.EXIT or result.exit_code:
-        said = machine.console.decode("utf-8", "backslashreplace").splitlines()
-        raise RunError(f"{title}: {result.reason} {result.detail or result.exit_code}, at {result.where}"
-                       f"{f': {said[-1]}' if said else ''}")
-    crossings = monitor.crossings
-    found = {each.path.name: each for each in costs(paths, crossings, names, roster.spaces)}
-    arrivals = {place: crossings["cycle"][each.among(crossings, names)] for place, each in points.items()}
-    return Run(boot, profile, found, crossings, arrivals, title)
+        raise _wrong(title, machine, result)
+    return Run(boot, profile, watched.paths(), watched.crossings, watched.arrivals(), title)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of a run that does not end by itself."""
+
+    profile: Profile
+    seconds: float                              # how long it was, in the machine's time
+    paths: dict[str, NDArray[Any]]              # the occurrences of each that began in it
+    arrivals: dict[str, NDArray[np.int64]]      # the clock whenever it came to one of the places asked for
+    told: tuple[dict[str, Any], dict[str, Any]]     # what the network said of itself at its beginning, and at its end
+    title: str                                  # for messages
+
+
+def watch(name: str, cpu: str | Profile, begin: float, end: float, places: Sequence[str] = (), *,
+          programs: Sequence[str], memory: int = MEMORY) -> Window:
+    """Boot an image of ours with those of its modules alone that are named, on the network that its manifest wants, and
+    watch it from `begin` to `end`, in seconds of the machine's time. It must not end before.
+
+    Raises RunError if it does, ImageError, ProfileError and PathError.
+    """
+    image = load_image(name)
+    image.modules = [module for module in image.modules if module.name in programs]
+    profile = cpu if isinstance(cpu, Profile) else load_profile(cpu)
+    title = f"{' '.join(programs)} in {name} on {profile.name}"
+    watched, told = _Watched(image, Machine.boot(image, cpu=profile, memory=memory), places), []
+    machine = watched.machine
+    first, last = (round(at * profile.clock) for at in (begin, end))
+    network = chosen(None, None, image.wiring)
+    if network:
+        Network(machine, *network)
+    with watched.running():
+        for until in (first, last):
+            result = machine.run(max_cycles=until - machine.clock.now)
+            if result.reason != Reason.CYCLES:
+                raise _wrong(title, machine, result)
+            told.append(machine.network.describe() if machine.network else {})
+    occurrences = {path: found.occurrences for path, found in watched.paths().items()}
+    return Window(
+        profile, end - begin,
+        {path: each[(each["begin"] >= first) & (each["begin"] < last)] for path, each in occurrences.items()},
+        {place: each[(each >= first) & (each < last)] for place, each in watched.arrivals().items()},
+        (told[0], told[1]), title)
+
+
+class _Watched:
+    """A machine whose crossings are kept while it is `running`, with the marks of its image's paths and of `places`."""
+
+    def __init__(self, image: Image, machine: Machine, places: Sequence[str]) -> None:
+        self.machine = machine
+        self._names = Names.of(image)
+        self._paths = list(load(image.path_files).values())
+        self._points = {place: point(place) for place in places}
+        addresses = [each.resolve(self._names)[0] for each in self._points.values()]
+        self._monitor = Monitor(machine, marks=[*marks(self._paths, self._names), *addresses])
+        self._roster = Roster(machine)
+
+    @contextmanager
+    def running(self) -> Iterator[Machine]:
+        """The machine, which is watched meanwhile."""
+        with self._monitor, self._roster:
+            yield self.machine
+
+    @property
+    def crossings(self) -> NDArray[Any]:
+        return self._monitor.crossings
+
+    def paths(self) -> dict[str, PathCosts]:
+        found = costs(self._paths, self.crossings, self._names, self._roster.spaces)
+        return {each.path.name: each for each in found}
+
+    def arrivals(self) -> dict[str, NDArray[np.int64]]:
+        crossings = self.crossings
+        return {place: crossings["cycle"][each.among(crossings, self._names)] for place, each in self._points.items()}
+
+
+def _wrong(title: str, machine: Machine, result: Result) -> RunError:
+    """What a run did that is not what it is for."""
+    said = machine.console.decode("utf-8", "backslashreplace").splitlines()
+    return RunError(f"{title}: {result.reason} {result.detail or result.exit_code}, at {result.where}"
+                    f"{f': {said[-1]}' if said else ''}")
 
 
 def _boot(image: Image, profile: Profile, sent: Sequence[int], memory: int) -> Machine:

@@ -1,25 +1,29 @@
 """stoess.fig7: how often a hierarchy of schedulers is preempted, and how long an interrupt takes to its root.
 
-The hierarchy is the paper's: the root scheduler, a monitor, main, and a user thread. F is how many preemption messages
-the kernel sends in a tick. L goes from the kernel's first instruction in a timer's interrupt to the root scheduler's
-first instruction behind its receive.
+The hierarchy is the paper's figure 5: the root scheduler, and in a virtual machine monitor, main and programs. F is
+how many preemption messages the kernel sends in a tick. L goes from the kernel's first instruction in an interrupt to
+the root scheduler's first instruction that handles it. Beside that, a hierarchy of threads that do nothing else is kept
+busy at each of its levels.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tools.reproduce.papers import figures
+from tools.reproduce.stoess_loads import CPU, IMAGES, LABELS, TICK_MS, choices, load, window_ms
 from tools.reproduce.table import Findings, Plan, Row, Table
 
+if TYPE_CHECKING:
+    from tools.reproduce.runs import Window
+
 NAME = "stoess.fig7"
-IMAGE, CPU = "stoess-fig7", "pd-3000"
+IMAGE = "stoess-fig7"               # the hierarchy of threads that do nothing else
 TICKS, QUICK_TICKS = 100, 10
 WARM_UP = 10                        # ticks before those
 PREEMPTION = "message_preemption"   # in the kernel: such a message is made
-LABELS = {"idle": "IDLE", "cpu": "CPU", "net": "NET", "net_cpu": "NET+CPU", "ab": "AB", "net_ab": "NET+AB"}
 LEVELS = 3                          # schedulers above the user thread
-NO_NIC, NO_NETWORK = "needs the NIC", "needs a network stack in the guest"
+INTERRUPTS = ("timer", "card")      # paths of L
 
 
 class Load(NamedTuple):
@@ -29,77 +33,100 @@ class Load(NamedTuple):
     latency: float          # L, us: the median
     controllers: float      # of that, for accesses to the interrupt controllers
     delivery: float         # before it: until the processor has delivered the interrupt
+    interrupts: float       # per tick
 
 
 def measure(plan: Plan) -> Findings:
-    """Run the hierarchy idle, and with the processor kept busy at each of its levels."""
-    wanted = [f"idle {LEVELS}", *(f"cpu {level}" for level in range(1, LEVELS + 1))]
-    ticks = QUICK_TICKS if plan.quick else TICKS
-    cpu = plan.cpu.name if plan.cpu else CPU
-    loads = []
-    for at, workload in enumerate(wanted):
-        plan.tell(f"{workload}, {ticks:,} ticks", at / len(wanted))
-        loads.append(_load(workload, plan, ticks))
-    rows = [*_workloads({"idle": loads[0], "cpu": loads[-1]}, cpu), *_readings(loads, cpu)]
-    return Findings(rows, notes=[
-        f"L: median of {ticks:,} ticks of {figures(NAME)['tick_ms']} ms. The paper does not say how long it measured, "
-        "or how warm the caches were; here nothing but the workload runs between two ticks."])
+    """Run every workload, and the bare hierarchy with the processor kept busy at each of its levels."""
+    cpu, ticks = plan.cpu.name if plan.cpu else CPU, QUICK_TICKS if plan.quick else TICKS
+    steps = len(LABELS) + LEVELS
+    loads = {}
+    for at, (name, label) in enumerate(LABELS.items()):
+        plan.tell(label, at / steps)
+        loads[name] = _workload(load("uls", name, plan, [PREEMPTION]), plan)
+    levels = []
+    for level in range(1, LEVELS + 1):
+        plan.tell(f"busy at level {level}", (len(LABELS) + level - 1) / steps)
+        levels.append(_level(level, plan, ticks))
+    return Findings([*_figure(loads, cpu), *_readings(loads, cpu), *_bare(levels, cpu)], notes=[
+        *choices(plan), f"L: the median of all interrupts. Busy at a level: of {ticks:,} ticks."])
 
 
-def _load(workload: str, plan: Plan, ticks: int) -> Load:
+def _workload(window: Window, plan: Plan) -> Load:
+    """What a workload did."""
+    import numpy as np
+
+    from tools.reproduce.runs import median
+
+    interrupts = np.concatenate([window.paths[name] for name in INTERRUPTS])
+    one, delivery = median(interrupts), median(window.paths["delivery"])
+    us, ticks = 1e6 / window.profile.clock, window_ms(plan) / TICK_MS
+    return Load(len(window.arrivals[PREEMPTION]) / ticks, int(one["cycles"]) * us, int(one["bus"]) * us,
+                int(delivery["cycles"]) * us, len(interrupts) / ticks)
+
+
+def _level(level: int, plan: Plan, ticks: int) -> Load:
+    """What the bare hierarchy did."""
     from tools.reproduce.runs import median, run
 
-    found = run(IMAGE, plan.cpu or CPU, f"{workload} {WARM_UP + ticks + 1}", places=[PREEMPTION])
+    found = run(IMAGE, plan.cpu or CPU, f"cpu {level} {WARM_UP + ticks + 1}", places=[PREEMPTION])
     interrupts = found.path("latency", at_least=WARM_UP + ticks + 1).occurrences[WARM_UP:]
     first, last = int(interrupts["begin"][0]), int(interrupts["begin"][ticks])
     sent = found.arrivals[PREEMPTION]
     one, delivery = median(interrupts[:ticks]), median(found.path("delivery").occurrences[WARM_UP:])
-    us = (int(cycles) / found.profile.clock * 1e6 for cycles in (one["cycles"], one["bus"], delivery["cycles"]))
-    return Load(int(((sent >= first) & (sent < last)).sum()) / ticks, *us)
+    us = 1e6 / found.profile.clock
+    return Load(int(((sent >= first) & (sent < last)).sum()) / ticks, int(one["cycles"]) * us, int(one["bus"]) * us,
+                int(delivery["cycles"]) * us, 1)
 
 
-def _workloads(loads: dict[str, Load], cpu: str) -> list[Row]:
+def _figure(loads: dict[str, Load], cpu: str) -> list[Row]:
     """The figure itself."""
+    idle = ("Interrupts that find the processor idle preempt nobody, here with the network as without; the paper "
+            "counts one preemption for each of NET's.")
     chips = ("Ours are 8259As, which the processor reaches by the ISA bus. The paper does not say whether its kernel "
              "used these or a local APIC.")
     entry = "The processor asks the 8259As for the vector, and enters the kernel: by its definition no part of L."
     rows = []
     for name, label in LABELS.items():
-        theirs, ours, missing = figures(NAME)[name], loads.get(name), NO_NETWORK if name == "ab" else NO_NIC
-        rows += [Row(label, "F, preemptions a tick", "1/tick", cpu, theirs["F"], ours and ours.preemptions,
-                     open="" if ours else missing),
-                 Row(label, "L, interrupt to root scheduler", "us", cpu, theirs["L"], ours and ours.latency,
-                     open="" if ours else missing)]
-        if ours:
-            rows += [Row(label, "of L: interrupt controllers", "us", cpu, ours=ours.controllers, notes=(chips,)),
-                     Row(label, "before L: delivery", "us", cpu, ours=ours.delivery, notes=(entry,))]
+        theirs, ours = figures(NAME)[name], loads[name]
+        rows += [Row(label, "F, preemptions a tick", "1/tick", cpu, theirs["F"], ours.preemptions,
+                     notes=(idle,) if name == "net" else ()),
+                 Row(label, "interrupts a tick", "1/tick", cpu, ours=ours.interrupts),
+                 Row(label, "L, interrupt to root scheduler", "us", cpu, theirs["L"], ours.latency),
+                 Row(label, "of L: interrupt controllers", "us", cpu, ours=ours.controllers, notes=(chips,)),
+                 Row(label, "before L: delivery", "us", cpu, ours=ours.delivery, notes=(entry,))]
     return rows
 
 
-def _readings(loads: list[Load], cpu: str) -> list[Row]:
+def _readings(loads: dict[str, Load], cpu: str) -> list[Row]:
     """What the paper makes of F and L, and what L means by its definition."""
-    printed, idle, busy = figures(NAME), loads[0], loads[-1]
-    theirs, net = printed["cpu"], printed["net_cpu"]
+    printed, idle, busy = figures(NAME), loads["idle"], loads["cpu"]
+    theirs = printed["cpu"]
     product = "As the paper computes it: L counted for each preemption, though it is the latency of an interrupt."
-    actual = "L by its definition: once for each interrupt, of which CPU has 1 a tick and NET+CPU 16."
+    actual = "L by its definition: once for each interrupt, of which theirs are F / 3."
     half = "As the paper computes it: half of L, its 1.4 us; its 2.1 us is half of AB's."
     third = "By what L is made of: what it grows by from IDLE to CPU, for each of the three levels."
-    rows = [
-        Row("CPU", "latency in a tick, F x L", "us", cpu, theirs["F"] * theirs["L"], busy.preemptions * busy.latency,
-            notes=(product,)),
-        Row("CPU", "latency in a tick, interrupts x L", "us", cpu, theirs["L"], busy.latency, notes=(actual,)),
-        Row("NET+CPU", "latency in a tick, F x L", "us", cpu, printed["most_us_per_tick"], open=NO_NIC,
-            notes=(product,)),
-        Row("NET+CPU", "latency in a tick, interrupts x L", "us", cpu, net["F"] / LEVELS * net["L"], open=NO_NIC,
-            notes=(actual,)),
-        Row("per level", "L of CPU / 2", "us", cpu, theirs["L"] / 2, busy.latency / 2, notes=(half,)),
-        Row("per level", "(L of CPU - L of IDLE) / 3", "us", cpu, (theirs["L"] - printed["idle"]["L"]) / LEVELS,
-            (busy.latency - idle.latency) / LEVELS, notes=(third,))]
-    for level in range(1, LEVELS + 1):
-        rows += [Row(f"busy at level {level}", "F, preemptions a tick", "1/tick", cpu, ours=loads[level].preemptions),
-                 Row(f"busy at level {level}", "L, interrupt to root scheduler", "us", cpu, ours=loads[level].latency)]
+    rows = []
+    for name in ("cpu", "net_cpu"):
+        figure, ours = printed[name], loads[name]
+        rows += [Row(LABELS[name], "latency in a tick, F x L", "us", cpu, figure["F"] * figure["L"],
+                     ours.preemptions * ours.latency, notes=(product,)),
+                 Row(LABELS[name], "latency in a tick, interrupts x L", "us", cpu, figure["F"] / LEVELS * figure["L"],
+                     ours.interrupts * ours.latency, notes=(actual,))]
+    return [*rows,
+            Row("per level", "L of CPU / 2", "us", cpu, theirs["L"] / 2, busy.latency / 2, notes=(half,)),
+            Row("per level", "(L of CPU - L of IDLE) / 3", "us", cpu, (theirs["L"] - printed["idle"]["L"]) / LEVELS,
+                (busy.latency - idle.latency) / LEVELS, notes=(third,))]
+
+
+def _bare(levels: list[Load], cpu: str) -> list[Row]:
+    """The hierarchy of threads that do nothing else."""
+    rows = []
+    for level, ours in enumerate(levels, 1):
+        rows += [Row(f"busy at level {level}", "F, preemptions a tick", "1/tick", cpu, ours=ours.preemptions),
+                 Row(f"busy at level {level}", "L, interrupt to root scheduler", "us", cpu, ours=ours.latency)]
     return rows
 
 
-TABLE = Table(NAME, "user-level scheduling: preemptions a tick, and interrupt latency to the root scheduler", (IMAGE,),
-              (CPU,), measure)
+TABLE = Table(NAME, "user-level scheduling: preemptions a tick, and interrupt latency to the root scheduler",
+              (IMAGES["uls"], IMAGE), (CPU,), measure)

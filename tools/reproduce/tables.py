@@ -15,11 +15,12 @@ from tools.reproduce import (
     stoess_extensions,
     stoess_fig6,
     stoess_fig7,
+    stoess_fig8,
 )
 from tools.reproduce.table import Table
 
 TABLES: tuple[Table, ...] = (
-    stoess_fig6.TABLE, stoess_fig7.TABLE, stoess_extensions.TABLE,
+    stoess_fig6.TABLE, stoess_fig7.TABLE, stoess_fig8.TABLE, stoess_extensions.TABLE,
     activations_table1.TABLE, activations_table2.TABLE, activations_table3.TABLE, activations_reactivity.TABLE,
     activations_worst.TABLE, activations_extensions.TABLE,
 )
