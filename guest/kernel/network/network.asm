@@ -18,18 +18,9 @@ LINE_END = 15
 .global network_init
 network_init:
     push ebx
-    mov eax, HOST_ADDRESS
-    bswap eax
-    mov [host + NET_ADDRESS], eax
-    mov eax, HOST_MASK
-    bswap eax
-    mov [host + NET_MASK], eax
-    mov eax, HOST_GATEWAY
-    bswap eax
-    mov [host + NET_GATEWAY], eax
     mov eax, text_network
     call console_string
-    mov eax, [host + NET_ADDRESS]
+    call host_init
     call network_address
     mov ebx, text_no_card
     call e1000_find
@@ -55,20 +46,14 @@ network_init:
     mov ecx, edx
     sub ecx, KERNEL_BASE
     call e1000_init
-    mov eax, [e1000_mac]
-    mov [host + NET_MAC], eax
-    mov ax, [e1000_mac_end]
-    mov [host + NET_MAC_END], ax
     mov ecx, [card_line]
     call line_open
     mov ebx, text_card
 .Lknown:
     mov eax, ebx
     call console_string
-    mov eax, host
-    call net_init
     pop ebx
-    ret
+    jmp host_start
 .Lno_memory:
     mov eax, text_no_memory
     jmp panic
@@ -162,8 +147,6 @@ text_no_memory:
 .bss
 
 .align 4
-host:                           ; NET: who we are
-    .space NET_SIZE
 card_line:                      ; the card's interrupt line; 0: no card
     .space 4
 milliseconds:                   ; since timer_init

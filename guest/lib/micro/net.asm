@@ -54,8 +54,7 @@ net_thread:
 driver:
     push eax
     call card_init
-    mov eax, card_host
-    call net_init
+    call host_start
     call time_init
     pop eax
     xor esi, esi

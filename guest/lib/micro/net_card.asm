@@ -15,17 +15,9 @@ card_init:
     push ebx
     push esi
     push edi
-    mov eax, HOST_ADDRESS
-    bswap eax
-    mov [card_host + NET_ADDRESS], eax
-    mov eax, HOST_MASK
-    bswap eax
-    mov [card_host + NET_MASK], eax
-    mov eax, HOST_GATEWAY
-    bswap eax
-    mov [card_host + NET_GATEWAY], eax
     mov eax, text_network
     call print_string
+    call host_init
     call card_address
 
     mov edi, text_no_card
@@ -58,10 +50,6 @@ card_init:
     pop edx
     mov eax, ebx
     call e1000_init
-    mov eax, [e1000_mac]
-    mov [card_host + NET_MAC], eax
-    mov ax, [e1000_mac_end]
-    mov [card_host + NET_MAC_END], ax
     mov edi, text_card
 .Lreturn:
     mov eax, edi
@@ -71,11 +59,12 @@ card_init:
     pop ebx
     ret
 
-; card_address: prints our address as 10.0.0.2.
+; card_address: prints an address as 10.0.0.2.
+;   in    EAX = address
 card_address:
     push ebx
     push esi
-    mov ebx, [card_host + NET_ADDRESS]
+    mov ebx, eax
     mov esi, ADDRESS_BYTES
 .Lbyte:
     movzx eax, bl
@@ -103,11 +92,3 @@ text_no_line:
     .asciz ", no card: it has no interrupt line\n"
 text_no_memory:
     .asciz ", no card: not enough memory for it\n"
-
-.bss
-
-.global card_host
-
-.align 4
-card_host:                      ; NET: who we are
-    .space NET_SIZE

@@ -7,7 +7,8 @@
 
 .text
 
-; network_init: sets the card going, if there is one, and the network in any case.
+; network_init: sets the card going, if there is one, and the network in any case. Each virtual machine has the address
+; behind that of the one before.
 .global network_init
 network_init:
     cmp dword ptr [VM_BASE + VMINFO_CARD], 0
@@ -17,16 +18,12 @@ network_init:
     mov ecx, card_memory - VM_BASE
     add ecx, [VM_BASE + VMINFO_PHYSICAL]
     call e1000_init
-    mov eax, [e1000_mac]
-    mov [config + NET_MAC], eax
-    mov ax, [e1000_mac_end]
-    mov [config + NET_MAC_END], ax
 .Lnetwork:
+    call host_init
     mov eax, [VM_BASE + VMINFO_NUMBER]
     bswap eax                   ; its low byte is the last one of an address
-    add [config + NET_ADDRESS], eax
-    mov eax, config
-    jmp net_init
+    add [host + NET_ADDRESS], eax
+    jmp host_start
 
 ; interrupts_take: what has happened since.
 .global interrupts_take
@@ -90,15 +87,6 @@ net_clock:
     pop eax
     div ecx
     ret
-
-.data
-
-.align 4
-config:                         ; NET: 10.0.0.2 and up, network 10.0.0.0/24, no way out of it
-    .space NET_ADDRESS
-    .byte 10, 0, 0, 2
-    .byte 255, 255, 255, 0
-    .byte 0, 0, 0, 0
 
 .bss
 
