@@ -20,7 +20,7 @@ program_message:
     shr esi, LABEL_SHIFT
     mov dword ptr [ebp + VT_TAG], 0
     cmp esi, LABEL_PREEMPTION
-    je .Lgoes_on                ; as it was
+    je .Lpreempted
     cmp esi, LABEL_EXCEPTION
     je .Lexception
     cmp esi, LABEL_PAGE_FAULT
@@ -32,6 +32,14 @@ program_message:
 .Lgoes_on:
     clc
     ret
+
+    ; As it was; but one that has asked for it by a call of the kernel lets the others run first.
+.Lpreempted:
+    cmp dword ptr [ebx + STATE_VECTOR], PREEMPTED_SWITCH
+    jne .Lgoes_on
+    mov eax, ebp
+    call program_yields         ; the policy's
+    jmp .Lgoes_on
 
 .Lexception:
     mov dword ptr [ebp + VT_TAG], STATE_WORDS

@@ -51,6 +51,14 @@ def test_who_sends_messages_of_his_own_stops_nobody_else(letter: str, variant: s
 
 
 @VARIANTS
+def test_who_asks_the_kernel_to_let_others_run_goes_on_later(variant: str, tmp_path: Path) -> None:
+    done = run(image(tmp_path, variant, "wrong s", "wrong s", "hello"))
+    assert sorted(done.lines) == sorted([*["here"] * 10, HELLO]) and done.result.exit_code == 0
+    if variant == "uls":
+        assert done.lines[0] == HELLO, done.lines               # both have let it go first
+
+
+@VARIANTS
 def test_two_virtual_machines_keep_their_lines_and_times_apart(variant: str, tmp_path: Path) -> None:
     done = run(image(tmp_path, variant, "count", "crash", arguments="2 5"))
     assert sorted(done.lines) == sorted(2 * (
