@@ -256,7 +256,9 @@ class Cpu:
         uc.ctl_exits_enabled(True)
 
     def _ram_written(self, address: int, size: int) -> None:
-        """RAM changed behind the processor: forget what was translated from those bytes."""
+        """RAM changed behind the processor: its caches have it no more; forget what was translated from those bytes."""
+        if self.state.model:
+            hooks.on_dma.ctypes(self._user, address, size)
         first, last = address // PAGE, (address + size - 1) // PAGE
         forget = False
         for frame in range(first, last + 1):

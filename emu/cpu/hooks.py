@@ -44,10 +44,12 @@ from emu.cpu.x86 import (
 )
 from emu.crossings import NO_LINE
 from emu.native import call_port, callback, compiled, load8, load16, load32, load64, store32, store64
+from emu.timing.hierarchy import snoop
+from emu.timing.model import model_at
 
 EXAMINE, REFUSED = int(Stop.EXAMINE), int(Examine.REFUSED)
 SYSENTER = int(Crossing.SYSENTER)
-ISA_READ, PCI_READ, ON_BUS = int(Bus.ISA_READ), int(Bus.PCI_READ), int(Note.BUS)
+ISA_READ, PCI_READ, ON_BUS, ON_DMA = int(Bus.ISA_READ), int(Bus.PCI_READ), int(Note.BUS), int(Note.DMA)
 ISA_PORTS = 0x400           # ISA decodes ten bits of a port's number; what lies above is on PCI
 DB, UD, GP = int(Vector.DB), int(Vector.UD), int(Vector.GP)
 EAX, ECX, EDX, EBX = (8 * int(getattr(Register, name)) for name in ["EAX", "ECX", "EDX", "EBX"])
@@ -217,6 +219,14 @@ def charge_bus(s: State, which: int) -> None:
         cycles = bus_price(s, which)
         s.bus_cycles += cycles
         add_charge(s, index, BUS, cycles)
+
+
+@callback(types.void(types.voidptr, types.int64, types.int64))
+def on_dma(user: Any, physical: int, size: int) -> None:
+    """A device has written memory, and the profile has caches: they have it no more."""
+    s = record(user)
+    note(s, ON_DMA, physical, size)
+    snoop(model_at(s.model), physical, size)
 
 
 @callback(types.uint32(types.voidptr, types.uint32, types.int32, types.voidptr))

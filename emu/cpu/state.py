@@ -89,6 +89,7 @@ class Note(IntEnum):
     BUS = 2                 # Bus; the instruction that accessed a device
     DELIVERED = 3           # an event of this kind (see `delivery`); 1 if to an inner ring
     BITMAP = 4              # the I/O permission bitmap was asked about a port: 1 for OUT; 0
+    DMA = 5                 # a device has written memory: physical address; bytes
 
 
 class Bus(IntEnum):

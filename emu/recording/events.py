@@ -21,6 +21,7 @@ DIRECTORY = 11              # 4: CR3 is this now
 ENTRY = 12                  # then: physical address of a page-directory entry, and what it holds now
 CODE_PAGE = 13              # 4: PAGE_KIND, 8: a linear page of code, 32: the frame that it is fetched from
 BITMAP = 14                 # 4: 1 if the I/O permission bitmap was asked about an OUT
+WRITTEN = 15                # by a device: 4: physical address, 36: bytes
 
 FIRST, COUNTED = 1, 2       # of CHARGED: REP begins here; and iterates
 LONG = 1 << ACCESSED | 1 << TOUCHED | 1 << ENTRY        # kinds with a second word: two numbers of 32 bits

@@ -35,12 +35,13 @@ from emu.native import (
     store64,
 )
 from emu.recording import events
+from emu.timing.hierarchy import snoop
 from emu.timing.model import model_at
 
 OPENED, CHARGED, ACCESSED, TOUCHED = events.OPENED, events.CHARGED, events.ACCESSED, events.TOUCHED
 SETTLED, FLUSHED, DELIVERED, ON_BUS = events.SETTLED, events.FLUSHED, events.DELIVERED, events.ON_BUS
 REWOUND, IDLE, DIRECTORY, ENTRY = events.REWOUND, events.IDLE, events.DIRECTORY, events.ENTRY
-CODE_PAGE, LONG, BITMAP = events.CODE_PAGE, events.LONG, events.BITMAP
+CODE_PAGE, LONG, BITMAP, WRITTEN = events.CODE_PAGE, events.LONG, events.BITMAP, events.WRITTEN
 FIRST, COUNTED = events.FIRST, events.COUNTED
 TRANSITIONS, BUSES, FLUSHES, INSTRUCTIONS = 8, 4, 3, 512    # how many there are; of a block at most
 DONE, DAMAGED = 0, -1               # what `play` returns, or the number of the block that it must know first
@@ -198,6 +199,16 @@ def access_bus(s: State, word: int) -> int:
 
 
 @compiled
+def written(s: State, word: int) -> int:
+    """WRITTEN."""
+    physical, size = word >> 4 & 0xFFFFFFFF, word >> 36 & 0xFFFFFFF
+    if not size or physical + size > s.ram_size:
+        return DAMAGED
+    snoop(model_at(s.model), physical, size)
+    return DONE
+
+
+@compiled
 def touch(s: State, word: int, place: int) -> None:
     """TOUCHED."""
     at = s.records + RECORDS * RECORD_SIZE
@@ -220,6 +231,8 @@ def play_rare(s: State, p: Player, kind: int, word: int, place: int) -> int:
         charge_bitmap(s, word >> 4 & 1)
     elif kind == REWOUND:
         return leave(s, p, word)
+    elif kind == WRITTEN:
+        return written(s, word)
     elif kind == IDLE:
         wait(s, p, word >> 4)
     elif kind == DIRECTORY:

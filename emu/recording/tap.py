@@ -54,10 +54,11 @@ from emu.timing.model import model_at
 
 OPENED, CHARGED, ACCESSED, TOUCHED = events.OPENED, events.CHARGED, events.ACCESSED, events.TOUCHED
 SETTLED, FLUSHED, DELIVERED, ON_BUS = events.SETTLED, events.FLUSHED, events.DELIVERED, events.ON_BUS
-BITMAP = events.BITMAP
+BITMAP, WRITTEN = events.BITMAP, events.WRITTEN
 REWOUND, DIRECTORY, ENTRY, CODE_PAGE = events.REWOUND, events.DIRECTORY, events.ENTRY, events.CODE_PAGE
 FIRST, COUNTED = events.FIRST, events.COUNTED
 NOTED_REWOUND, NOTED_BUS, NOTED_BITMAP = int(Note.REWOUND), int(Note.BUS), int(Note.BITMAP)
+NOTED_DMA = int(Note.DMA)
 FLUSH_MODE = int(Flush.MODE)
 
 WORDS = 1 << 20             # room for events
@@ -289,6 +290,8 @@ def hear(user: Any, what: int, first: int, second: int) -> int:
         append(t, ON_BUS | first << 4 | second << 16)
     elif what == NOTED_BITMAP:
         append(t, BITMAP | first << 4)
+    elif what == NOTED_DMA:
+        append(t, WRITTEN | first << 4 | second << 36)
     else:
         append(t, DELIVERED | first << 4 | second << 8)
     return 0

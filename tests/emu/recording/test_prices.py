@@ -13,6 +13,7 @@ from cutting import difference, run_in_pieces, state
 from machine_code import CODE, FREE, BareMachine, gate
 
 from emu.machine import Machine
+from emu.network import Network
 from emu.recording.file import Recording
 from emu.recording.prices import price
 from emu.recording.recorder import Recorder
@@ -90,6 +91,15 @@ def test_a_recorded_guest_runs_as_any_other_and_costs_what_it_cost(image: str, c
     assert not difference(state(plain), state(machine))
     assert sum(machine.irqs)
     assert price(Recording(tmp_path / "run.rec"), load_profile(cpu)).counters == machine.counters
+
+
+def test_what_devices_write_is_recorded(tmp_path: Path) -> None:
+    machine = Machine.boot("echo", cpu="p2-450")
+    network = Network(machine, "udp:dst=10.0.0.2,port=7,frames=20000,size=1472,start=10ms", "rate=1G")
+    with Recorder(machine, tmp_path / "run.rec"):
+        machine.run(max_cycles=7_000_000)
+    assert network.plug.describe()["udp returned datagrams"] > 80
+    assert price(Recording(tmp_path / "run.rec"), machine.profile).counters == machine.counters
 
 
 def test_a_run_in_pieces_is_recorded_as_one(tmp_path: Path) -> None:
