@@ -8,13 +8,27 @@ from typing import Any
 
 import pytest
 
-from tools.bench import boot, command, compute, crossings, emulators, idle, interrupts, memory, model, monitor, rig
+from tools.bench import (
+    boot,
+    command,
+    compute,
+    crossings,
+    emulators,
+    idle,
+    interrupts,
+    memory,
+    model,
+    monitor,
+    network,
+    rig,
+)
 
 Trapline = Callable[..., Any]       # the fixture `trapline`
 
 GROUPS = {"compute": compute.measure, "memory": memory.measure, "model": model.measure,
           "monitor": monitor.measure, "int": crossings.measure_int,
-          "sysenter": crossings.measure_sysenter, "irq": interrupts.measure, "boot": boot.measure}
+          "sysenter": crossings.measure_sysenter, "irq": interrupts.measure, "network": network.measure,
+          "boot": boot.measure}
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +87,8 @@ def test_the_report_has_the_same_numbers_by_name(trapline: Trapline) -> None:
     assert report["model"]["cold_block_us"] > 0
     assert set(report["model"]["idle"]) == {"1", "2", "instructions"}
     assert set(report["model"]["busy"]) == {"10000", "20000"}
+    assert {name.split("_", 1)[0] for name in report["network"]} == {"small", "full", "stream", "alone"}
+    assert min(report["network"].values()) > 0
 
 
 def test_the_boot_is_measured_under_each_processor_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,3 +166,20 @@ def test_turns_alternate_and_the_best_counts(monkeypatch: pytest.MonkeyPatch) ->
 
     assert rig.best([run("a"), run("b")], quick=True) == [1.0, 4.0]
     assert "".join(turns) == "abababab"
+
+
+def test_a_guest_with_traffic_answers_everything() -> None:
+    for name, (image, plug) in network.TRAFFIC.items():
+        guest = network.Guest(image, plug)
+        guest.run()
+        said = guest._network.describe()
+        assert guest.frames >= 118 and guest.instructions > 100_000, name
+        assert said["wire.0 dropped"] == said["wire.1 dropped"] == 0
+        if image == "echo":
+            assert said["udp sent"] - said["udp returned datagrams"] < 40
+
+
+def test_no_frame_leaves_the_machine_of_two_programs() -> None:
+    guest = network.Guest(network.alone())
+    guest.run()
+    assert guest.frames == 0 and guest.instructions > 200_000

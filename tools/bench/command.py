@@ -46,12 +46,12 @@ def bench(as_json: bool, quick: bool) -> None:
 
 def _groups() -> dict[str, Callable[[bool], Group]]:
     """What measures each group, in order."""
-    from tools.bench import boot, compute, crossings, interrupts, memory, model, monitor
+    from tools.bench import boot, compute, crossings, interrupts, memory, model, monitor, network
 
     return {"compute": compute.measure, "memory": memory.measure, "model": model.measure,
             "monitor": monitor.measure,
             "int": crossings.measure_int, "sysenter": crossings.measure_sysenter, "irq": interrupts.measure,
-            "boot": boot.measure}
+            "network": network.measure, "boot": boot.measure}
 
 
 def _values(groups: list[Group]) -> dict[str, object]:

@@ -563,3 +563,32 @@ def test_there_are_no_more_connections_than_places(stack: Stack) -> None:
         conns.append(stack.accept(listener))
     assert None not in conns[:-1] and conns[-1] is None and stack.count(Count.COUNT_TCP_ACCEPT) == 1
     assert len(set(conns)) == len(conns)
+
+
+def test_a_tick_looks_at_no_more_places_than_are_in_use(stack: Stack) -> None:
+    def tick() -> int:
+        before = stack.machine.cpu.state.instructions
+        stack.call("net_tick")
+        return stack.machine.cpu.state.instructions - before
+
+    quiet = tick()
+    assert quiet < TcpSize.TCP_CONNECTIONS
+    listener = stack.listen(80, half=60, waiting=60)
+    lines = [Line(stack, source=4000 + n) for n in range(60)]
+    for line in lines:
+        line.say(SYN)
+    for line in lines[:30]:
+        line.say(ACK)
+    conns = [conn for _ in range(30) if (conn := stack.accept(listener))]
+    assert len(conns) == 30 and tick() > quiet + 30 * 4
+    for conn in conns[:-1]:
+        stack.call("tcp_abort", eax=conn)
+    tick()
+    stack.forget()
+    lines[29].say(ACK | PSH, b"still here")                 # it has the last place that is in use
+    assert stack.tcp_read(conns[-1]) == b"still here"
+    stack.call("tcp_abort", eax=conns[-1])
+    stack.call("tcp_ignore", eax=listener)
+    tick()
+    assert tick() == quiet
+    assert stack.begin() == stack.symbols["connections"]
