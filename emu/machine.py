@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from emu.bus import Bus, Line
 from emu.clock import NEVER, Clock
@@ -26,13 +26,15 @@ from emu.devices.pit import Pit, SystemControl
 from emu.devices.rtc import EPOCH, Rtc
 from emu.devices.uart import Uart
 from emu.kept import Kept
-from emu.memory import Ram
+from emu.memory import Dma, Ram
 from emu.result import Reason, Result
 from emu.snapshot.snapshot import Snapshot, Snapshots
 from emu.timing.profile import Profile, load_profile
 
 if TYPE_CHECKING:
-    from emu.network import Network
+    from emu.devices.e1000.nic import E1000
+    from emu.net.plug import Plug
+    from emu.net.wire import Wire
     from loader.image import Image
 
 SLICE = 20_000_000          # cycles without a look at Python's signals: a fraction of a second
@@ -42,6 +44,22 @@ MODES = {
     Mode.PAE: "paging with CR4.PAE set: use 4 KiB and 4 MiB pages",
     Mode.CODE_IN_DEVICE: "instructions fetched from outside RAM",
 }
+
+
+class Network(Protocol):
+    """What emu.network puts into a machine, for those who have the machine alone."""
+
+    nic: E1000
+    wire: Wire
+    plug: Plug
+
+    def describe(self) -> dict[str, Any]:
+        """What went over the wire, and what the plug says of itself; for people."""
+        ...
+
+    def close(self) -> None:
+        """Finish recordings, and leave the host's devices. Raises OSError with the file's name."""
+        ...
 
 
 class Machine:
@@ -74,6 +92,7 @@ class Machine:
         self._end: tuple[Reason, str, int | None] | None = None
         self.halted = False                                 # by HLT: waits for an interrupt
         self.cpu = Cpu(self.ram, self.bus, self.clock, self.profile, self._acknowledge)
+        self.dma = Dma(self.ram, self.cpu.snoop)            # memory for devices that are masters of the bus
         self.cpu.state.fast_forward = int(fast_forward)
         self._wire(epoch)
         self._snapshots = Snapshots(self)

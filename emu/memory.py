@@ -27,8 +27,8 @@ GARBAGE = 512 << 20         # bytes of machines since the last collection, from 
 class Ram:
     """Physical memory from address 0 on.
 
-    `bytes` is the memory itself. Devices and loaders write through `write`, which tells `on_write` (the processor)
-    afterwards, because code may have been translated from there.
+    `bytes` is the memory itself. Loaders, snapshots and, by Dma, devices write through `write`, which tells `on_write`
+    (the processor) afterwards, because code may have been translated from there.
     """
 
     def __init__(self, size: int) -> None:
@@ -55,7 +55,7 @@ class Ram:
         return self.bytes[address:address + size].tobytes()
 
     def write(self, address: int, data: bytes) -> None:
-        """Store bytes at a physical address, as DMA or a loader does. Raises ValueError outside RAM."""
+        """Store bytes at a physical address. Raises ValueError outside RAM."""
         self._check(address, len(data))
         self.bytes[address:address + len(data)] = np.frombuffer(data, np.uint8)
         if self.on_write and data:
@@ -73,6 +73,21 @@ class Ram:
     def _check(self, address: int, size: int) -> None:
         if address < 0 or size < 0 or address + size > self.size:
             raise ValueError(f"physical memory {address:#x} to {address + size:#x}: RAM ends at {self.size:#x}")
+
+
+class Dma:
+    """RAM as devices have it that are masters of the bus: `snoop` hears of what they have written."""
+
+    def __init__(self, ram: Ram, snoop: Callable[[int, int], None]) -> None:
+        """`snoop` gets physical address and bytes."""
+        self._ram = ram
+        self._snoop = snoop
+        self.read = ram.read
+
+    def write(self, address: int, data: bytes) -> None:
+        """Store bytes at a physical address. Raises ValueError outside RAM."""
+        self._ram.write(address, data)
+        self._snoop(address, len(data))
 
 
 _since_collected = 0

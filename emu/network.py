@@ -37,7 +37,7 @@ class Network:
         self.wire = Wire(machine.clock, **wire_options(wire))
         self.plug = connect(plug, self.wire, epoch)
         end = self.wire.ends[0]
-        self.nic = E1000(machine.clock, machine.pic.irq[IRQ], machine.ram, end, mac=mac, rate=self.wire.rate)
+        self.nic = E1000(machine.clock, machine.pic.irq[IRQ], machine.dma, end, mac=mac, rate=self.wire.rate)
         end.receive, end.changed = self.nic.receive, self.nic.link_changed
         config = self.nic.config
         machine.pci.attach(DEVICE, 0, config)

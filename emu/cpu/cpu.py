@@ -255,10 +255,13 @@ class Cpu:
         uc.ctl_set_tlb_mode(uc_const.UC_TLB_VIRTUAL)  # type: ignore[attr-defined]
         uc.ctl_exits_enabled(True)
 
-    def _ram_written(self, address: int, size: int) -> None:
-        """RAM changed behind the processor: its caches have it no more; forget what was translated from those bytes."""
-        if self.state.model:
+    def snoop(self, address: int, size: int) -> None:
+        """A device has written that many bytes of RAM: the caches of data have them no more."""
+        if self.state.model and size:
             hooks.on_dma.ctypes(self._user, address, size)
+
+    def _ram_written(self, address: int, size: int) -> None:
+        """RAM changed behind the processor: forget what was translated from those bytes."""
         first, last = address // PAGE, (address + size - 1) // PAGE
         forget = False
         for frame in range(first, last + 1):

@@ -18,7 +18,7 @@ def test_what_a_device_has_written_is_fetched_from_memory(cpu: str) -> None:
         bare = BareMachine(READS, cpu=cpu)
         bare.run(until="again")
         if written:
-            bare.machine.ram.write(at, bytes(written))
+            bare.machine.dma.write(at, bytes(written))
         before = bare.machine.counters
         bare.run(until="end")
         return (bare.machine.counters - before).l1d_misses
