@@ -7,9 +7,9 @@ from collections.abc import Callable
 import net_frames as net
 import pytest
 from net_line import ACK, RST, SYN
-from test_fuzz import Hostile
 
 from loader.image import Image
+from tests.guest.net.test_fuzz import Hostile
 from tests.guest.network.conftest import BOOT, MS, Guest
 
 BATCH = 50                      # frames at a time, at 1 Gbit/s: the card's memory takes them
