@@ -315,13 +315,15 @@ def test_on_another_processor_there_are_no_figures_of_others(monkeypatch: pytest
     assert not [row for row in found.rows if isinstance(row.paper, tuple)]
 
 
-def test_figure_7() -> None:
-    """One test, so that it is measured once."""
+def test_figure_7(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One test, so that it is measured once; without the loads that take longest."""
+    labels = {name: label for name, label in stoess_loads.LABELS.items() if name in ("idle", "cpu", "net", "net_cpu")}
+    monkeypatch.setattr(stoess_fig7, "LABELS", labels)
     found = stoess_fig7.measure(Plan(quick=True))
     rows = {(row, metric): each.ours or 0 for (_, row, metric), each in by_name(found).items()}
     assert not [row for row in found.rows if row.open]
     preemptions = {row: rows[row, "F, preemptions a tick"] for row in (
-        *stoess_loads.LABELS.values(), *(f"busy at level {level}" for level in (1, 2, 3)))}
+        *labels.values(), *(f"busy at level {level}" for level in (1, 2, 3)))}
     latencies = {row: rows[row, "L, interrupt to root scheduler"] for row in preemptions}
 
     # A tick preempts as many as there are levels, and takes longer for each.
@@ -329,12 +331,11 @@ def test_figure_7() -> None:
         0, 3, 1, 2, 3]
     levels = [latencies[row] for row in ("IDLE", "busy at level 1", "busy at level 2", "busy at level 3")]
     assert levels == sorted(levels) and len(set(levels)) == 4
-    for load in stoess_loads.LABELS.values():
+    for load in labels.values():
         assert 0 < rows[load, "of L: interrupt controllers"] < latencies[load]
 
-    # The card interrupts 16 times a tick: a busy program each time at three levels, a server's system at two.
+    # The card interrupts 16 times a tick, and a busy program each time at three levels.
     assert preemptions["NET"] < 3 and preemptions["NET+CPU"] == pytest.approx(3 * 17, abs=3)
-    assert 1.5 <= preemptions["AB"] <= 3 and 2 * 16 - 3 <= preemptions["NET+AB"] < preemptions["NET+CPU"]
 
     # Both readings of the latency are shown.
     busy, idle = latencies["CPU"], latencies["IDLE"]
@@ -344,16 +345,20 @@ def test_figure_7() -> None:
     assert rows["per level", "(L of CPU - L of IDLE) / 3"] == pytest.approx((busy - idle) / 3)
 
 
-def test_a_load_is_the_same_every_time() -> None:
+def test_under_load_user_level_scheduling_keeps_the_stream_and_the_kernels_does_not() -> None:
+    """The paper's claim: figure 8's last row. And how often a server's system is preempted: at two levels, mostly."""
+    plan, preemption = Plan(quick=True), stoess_fig7.PREEMPTION
+    uls = stoess_loads.load("uls", "net_ab", plan, [preemption])
+    streams = stoess_loads.throughput(uls), stoess_loads.throughput(stoess_loads.load("original", "net_ab", plan))
+    assert streams[0] > 840 and streams[1] < 0.85 * streams[0]
+    ticks = stoess_loads.window_ms(plan) / stoess_loads.TICK_MS
+    assert 2 * 16 - 3 <= len(uls.arrivals[preemption]) / ticks < 3 * 16
+
+
+def test_a_load_is_the_same_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stoess_loads, "BEGIN_MS", 25)
     one, other = (stoess_loads.load("uls", "net_cpu", Plan(quick=True)) for _ in range(2))
     assert one.told == other.told and all((one.paths[name] == other.paths[name]).all() for name in one.paths)
-
-
-def test_under_load_user_level_scheduling_keeps_the_stream_and_the_kernels_does_not() -> None:
-    """The paper's claim: figure 8's last row."""
-    streams = {system: stoess_loads.throughput(stoess_loads.load(system, "net_ab", Plan(quick=True)))
-               for system in ("uls", "original")}
-    assert streams["uls"] > 840 and streams["original"] < 0.85 * streams["uls"]
 
 
 def test_figure_8_says_what_the_paper_does(monkeypatch: pytest.MonkeyPatch) -> None:
