@@ -62,7 +62,7 @@ NET_WORDS: tuple[type[Word], ...] = (                # the network's, in whateve
     e1000.Pci, e1000.PciRegister, e1000.PciCommand, e1000.E1000Register, e1000.E1000Parameter, e1000.E1000Ctrl,
     e1000.E1000Receive, e1000.E1000Transmit, e1000.E1000Cause, e1000.E1000Descriptor, e1000.E1000Size,
     sockets.SocketCall, sockets.SocketCallRange, sockets.SocketFlag, sockets.SocketError, sockets.SocketKind,
-    sockets.SocketSize, network.NetworkParameter, fair.FairTime,
+    sockets.SocketSize, network.Networked, network.NetworkParameter, fair.FairTime,
     servers.SeatState, servers.SeatSize, servers.RequestFlag,
 )
 VM_WORDS: tuple[type[Word], ...] = (                 # of virtual machines on the microkernel
@@ -97,7 +97,7 @@ VM_LAYOUTS: tuple[Layout, ...] = (vm.VMINFO, vm.MACHINE, vm.VT)
 LAYOUTS = BASIC_LAYOUTS + MICRO_LAYOUTS + ACTIVATIONS_LAYOUTS + NET_LAYOUTS + VM_LAYOUTS
 
 PARAMETERS = (*memory.Parameter.__members__, *micro.MicroParameter.__members__,  # what an image's manifest may set
-              *network.NetworkParameter.__members__, *e1000.E1000Parameter.__members__, "TCP_BUFFER")
+              *network.Networked.__members__, *network.NetworkParameter.__members__, *e1000.E1000Parameter.__members__, "TCP_BUFFER")
 
 
 def constants() -> dict[str, int]:

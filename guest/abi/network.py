@@ -8,6 +8,12 @@ from guest.abi.layout import Layout, gap, u32
 from guest.abi.words import Word
 
 
+class Networked(Word):
+    """Set by a kernel for itself"""
+
+    NETWORK = 0, "1: it has a network card and sockets"
+
+
 class NetworkParameter(Word):
     """Parameters of the kernel `network`: addresses as one reads them, 10.0.0.2 is 0A000002h"""
 

@@ -7,7 +7,96 @@
 
 .text
 
-.include "program_begin.inc"
+; program_start: makes a program out of a module; if that fails, a line on the console says why.
+;   in    EAX = module
+.global program_start
+program_start:
+    push ebx
+    push esi
+    ; Check the file. Behind this only memory can be missing, and then everything is given back.
+    mov ebx, eax
+    call elf_check_module
+    jc .Lrefused
+    call space_create
+    jc .Lno_memory
+    mov esi, eax
+
+    ; Fill the space: segments, stack.
+    mov eax, ebx
+    mov edx, esi
+    call elf_load
+    jc .Lfree
+    mov eax, ebx
+    mov edx, esi
+    call program_stack
+    jc .Lfree
+
+    ; A thread at the entry point; from sched_ready on the program runs.
+    mov eax, esi
+    sub eax, KERNEL_BASE        ; CR3 wants the physical address
+    mov edx, [ebx + MODULE_START]
+    mov edx, [edx + EHDR_ENTRY + KERNEL_BASE]
+    mov ecx, USER_ARGUMENTS
+    call thread_create
+    jc .Lfree
+    mov [eax + TCB_MODULE], ebx
+    inc dword ptr [programs_running]
+    call sched_ready
+.Lreturn:
+    pop esi
+    pop ebx
+    ret
+
+.Lfree:
+    mov eax, esi
+    call space_free
+.Lno_memory:
+    mov eax, text_no_memory
+.Lrefused:
+    mov esi, eax
+    mov eax, ebx
+    call module_name
+    mov eax, text_not_started
+    call console_string
+    mov eax, esi
+    call console_string
+    mov al, '\n'
+    call console_char
+    jmp .Lreturn
+
+.include "program_stack.inc"
+
+; program_exit: the running program ends by its own will.
+;   in    EAX = exit code; if it is not 0, the console says so
+;   out   does not return
+.global program_exit
+program_exit:
+    test eax, eax
+    jz program_end
+    mov ebx, eax
+    sti                         ; no tick is lost while the console is waited for
+    CURRENT eax
+    mov eax, [eax + TCB_MODULE]
+    call module_name
+    mov eax, text_exit_code
+    call console_string
+    mov eax, ebx
+    call console_decimal
+    mov al, '\n'
+    call console_char
+    cli
+    mov eax, ebx
+
+.rodata
+
+text_not_started:
+    .asciz ": not started: "
+text_no_memory:
+    .asciz "out of memory"
+text_exit_code:
+    .asciz ": exit code "
+
+.text
 
 ; program_end: takes the running program apart and runs another; after the last one, ends the machine.
 ;   in    EAX = exit code
@@ -23,8 +112,12 @@ program_end:
     cmp [ebx + TCB_MODULE], ecx
     jne .Lfree
     mov [program_exit_code], eax
-    ; Out of the program's space, then away with it, and with the thread.
 .Lfree:
+.if NETWORK
+    mov eax, ebx
+    call sockets_end
+.endif
+    ; Out of the program's space, then away with it, and with the thread.
     mov eax, kernel_directory - KERNEL_BASE
     mov cr3, eax
     mov eax, [ebx + TCB_SPACE]

@@ -19,6 +19,9 @@ start:
     call pic_init               ; interrupts at VECTOR_IRQ0, all masked
     mov dword ptr [idle_thread + TCB_SPACE], kernel_directory - KERNEL_BASE
     call start_banner
+.if NETWORK
+    call network_init           ; the card (before there is any address space but the kernel's)
+.endif
     call modules_start          ; the programs (needs everything above)
     call timer_init             ; the tick: last, so that the first program gets a whole one
 
@@ -31,7 +34,39 @@ idle:
     cli
     jmp idle
 
-.include "banner.inc"
+; start_banner: one line that says what came up.
+;   trapline: 15240 KiB free, 1000 ticks a second, system calls by INT 80h and SYSENTER
+start_banner:
+    mov eax, text_trapline
+    call console_string
+    mov eax, [frames_end]
+    sub eax, [frames_next]
+    shr eax, 10                 ; KiB
+    call console_decimal
+    mov eax, text_free
+    call console_string
+    mov eax, TICK_HZ
+    call console_decimal
+    mov eax, text_ticks
+    call console_string
+    test dword ptr [kernel_features], FEATURE_SYSENTER
+    jz .Lend
+    mov eax, text_sysenter
+    call console_string
+.Lend:
+    mov al, '\n'
+    jmp console_char
+
+.rodata
+
+text_trapline:
+    .asciz "trapline: "
+text_free:
+    .asciz " KiB free, "
+text_ticks:
+    .asciz " ticks a second, system calls by INT 80h"
+text_sysenter:
+    .asciz " and SYSENTER"
 
 .bss
 

@@ -2,8 +2,8 @@
 ;
 ; Owns the meaning of EAX in a system call. SYSENTER comes in by sysenter.asm and meets INT 80h in syscall_dispatch.
 ;
-; A call is a routine sys_*: EBX, ESI and EDI are the program's arguments, EBP is the trap frame, EAX goes back to the
-; program. It may destroy everything but ESP and runs with interrupts off on the thread's kernel stack.
+; A call is a routine sys_*: EAX is its number, EBX, ESI and EDI are the program's arguments, EBP is the trap frame, EAX
+; goes back to the program. It may destroy everything but ESP and runs with interrupts off on the thread's kernel stack.
 
 .include "kernel.inc"
 
@@ -11,6 +11,12 @@
     .assert . - syscall_table == \number * 4, "syscall_table is not in the order of the numbers"
     .long \routine
 .endm
+
+.if NETWORK
+CALLS = SYS_SOCKET_END
+.else
+CALLS = SYSCALL_COUNT
+.endif
 
 .text
 
@@ -31,7 +37,7 @@ syscall_int:
 ;   out   EAX = result; every other register destroyed
 .global syscall_dispatch
 syscall_dispatch:
-    cmp eax, SYSCALL_COUNT
+    cmp eax, CALLS
     jae .Lunknown
     jmp dword ptr [syscall_table + eax * 4]
 .Lunknown:
@@ -50,6 +56,11 @@ syscall_table:
     CALL SYS_TIME,  sys_time    ; calls.inc
     CALL SYS_SLEEP, sys_sleep   ; sleep.asm
     CALL SYS_SELF,  sys_self    ; calls.inc
+.if NETWORK
+    .rept SYS_SOCKET_END - SYS_SOCKET_FIRST
+    .long sys_socket            ; network/socket.asm
+    .endr
+.endif
 syscall_table_end:
 
-.assert syscall_table_end - syscall_table == SYSCALL_COUNT * 4, "syscall_table needs a line for every number"
+.assert syscall_table_end - syscall_table == CALLS * 4, "syscall_table needs a line for every number"

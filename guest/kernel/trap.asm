@@ -16,9 +16,32 @@
 
 .text
 
-.include "trap.inc"
+; trap_entry: the common tail of the vector stubs.
+;   in    the stack from FRAME_VECTOR up; every register is the interrupted code's
+.global trap_entry
+trap_entry:
+    TRAP_SAVE
+    mov eax, esp
+    mov edx, [eax + FRAME_VECTOR]
+    call dword ptr [trap_table + edx * 4]
+
+; trap_exit: back to what was interrupted. A new thread begins here, too (thread.asm).
+;   in    ESP = the trap frame
+.global trap_exit
+trap_exit:
+    TRAP_RESTORE
+    add esp, FRAME_EIP - FRAME_VECTOR
+    iretd
 
 .rodata
+
+.macro LINE                     ; a line that a network card may have
+.if NETWORK
+    .long network_interrupt
+.else
+    .long pic_unexpected
+.endif
+.endm
 
 ; Who handles what. A handler is a routine with EAX = the trap frame.
 .align 4
@@ -28,13 +51,17 @@ trap_table:
     .rept VECTOR_IRQ0 - EXC_NMI
     .long fault                 ; EXC_NMI to vector 31
     .endr
+.if NETWORK
+    .long network_timer         ; IRQ 0: 8254 channel 0
+.else
     .long timer_interrupt       ; IRQ 0: 8254 channel 0
+.endif
     .rept 6
-    .long pic_unexpected        ; IRQ 1 to 6: masked
+    LINE                        ; IRQ 1 to 6: masked, but a card's
     .endr
     .long pic_spurious_first    ; IRQ 7: masked, but where the first 8259A puts a request that went away
     .rept 7
-    .long pic_unexpected        ; IRQ 8 to 14: masked
+    LINE                        ; IRQ 8 to 14: likewise
     .endr
     .long pic_spurious_second   ; IRQ 15: likewise the second
 trap_table_end:

@@ -62,7 +62,7 @@ def test_the_ledger_reads_as_instructions_with_source_and_causes(trapline: Trapl
     assert lines[0] == "fault: the median occurrence"
     assert lines[2].split() == ["at", "cycles", "cpl", "where", "instruction", "source", "causes"]
     assert "-- #PF error 0x4" in lines[3] and "transition" in lines[3]
-    assert any("trap_entry+0x2" in line and "pushal" in line and "trap.inc:" in line for line in lines)
+    assert any("trap_entry+0x2" in line and "pushal" in line and "trap.asm:" in line for line in lines)
     assert lines[-1].startswith("12 instructions, 462 cycles: pipeline ")
 
 
