@@ -26,7 +26,7 @@ from emu.devices.pit import Pit, SystemControl
 from emu.devices.rtc import EPOCH, Rtc
 from emu.devices.uart import Uart
 from emu.kept import Kept
-from emu.memory import Dma, Ram
+from emu.memory import Ram, SnoopedRam
 from emu.result import Reason, Result
 from emu.snapshot.snapshot import Snapshot, Snapshots
 from emu.timing.profile import Profile, load_profile
@@ -46,7 +46,7 @@ MODES = {
 }
 
 
-class Network(Protocol):
+class AttachedNetwork(Protocol):
     """What emu.network puts into a machine, for those who have the machine alone."""
 
     nic: E1000
@@ -92,7 +92,7 @@ class Machine:
         self._end: tuple[Reason, str, int | None] | None = None
         self.halted = False                                 # by HLT: waits for an interrupt
         self.cpu = Cpu(self.ram, self.bus, self.clock, self.profile, self._acknowledge)
-        self.dma = Dma(self.ram, self.cpu.snoop)            # memory for devices that are masters of the bus
+        self.dma = SnoopedRam(self.ram, self.cpu.snoop)     # memory for devices that are masters of the bus
         self.cpu.state.fast_forward = int(fast_forward)
         self._wire(epoch)
         self._snapshots = Snapshots(self)
@@ -114,7 +114,7 @@ class Machine:
         self.pci = PciBus()
         self.post = PostCode()
         self.attached: dict[str, Kept] = {}                 # what is plugged in from outside: kept in snapshots, too
-        self.network: Network | None = None                 # the card, the wire, and what is at its other end
+        self.network: AttachedNetwork | None = None         # the card, the wire, and what is at its other end
         self.parts: dict[str, Kept] = {                     # what has state of its own, for snapshots
             "pic": self.pic, "pit": self.pit, "system control": self.system_control, "keyboard": self.keyboard,
             "uart": self.uart, "rtc": self.rtc, "pci": self.pci, "post": self.post}

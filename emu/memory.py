@@ -27,8 +27,8 @@ GARBAGE = 512 << 20         # bytes of machines since the last collection, from 
 class Ram:
     """Physical memory from address 0 on.
 
-    `bytes` is the memory itself. Loaders, snapshots and, by Dma, devices write through `write`, which tells `on_write`
-    (the processor) afterwards, because code may have been translated from there.
+    `bytes` is the memory itself. Loaders, snapshots and, by SnoopedRam, devices write through `write`, which tells
+    `on_write` (the processor) afterwards, because code may have been translated from there.
     """
 
     def __init__(self, size: int) -> None:
@@ -75,7 +75,7 @@ class Ram:
             raise ValueError(f"physical memory {address:#x} to {address + size:#x}: RAM ends at {self.size:#x}")
 
 
-class Dma:
+class SnoopedRam:
     """RAM as devices have it that are masters of the bus: `snoop` hears of what they have written."""
 
     def __init__(self, ram: Ram, snoop: Callable[[int, int], None]) -> None:
