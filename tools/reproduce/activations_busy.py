@@ -71,8 +71,8 @@ def interrupted(plan: Plan, event: str, way: str) -> Lost:
     return _lost(run, found["cycles"] + _handlers(run, found) if way == "signal" else found["cycles"])
 
 
-def upcalled(plan: Plan, event: str, what: str = "plain") -> tuple[Lost, Run]:
-    """What an event costs with an upcall; and the run, which has further paths."""
+def upcalled(plan: Plan, event: str, what: str = "plain") -> Lost:
+    """What an event costs with an upcall."""
     path = {"plain": "upcall", "ready": "upcall", "timer": "timer", "late": "second"}[what]
     from tools.reproduce.runs import run as run_image
 
@@ -80,7 +80,7 @@ def upcalled(plan: Plan, event: str, what: str = "plain") -> tuple[Lost, Run]:
     run = run_image(UPCALLS, profile_of(plan), f"{event} {WARM_UP + rounds + 1} {fast_call(profile_of(plan))} {what}",
                     sent=sent)
     found = _counted(run, f"{event}-{path}", rounds)
-    return _lost(run, found["cycles"] + run.behind(found)), run
+    return _lost(run, found["cycles"] + run.behind(found))
 
 
 def original(plan: Plan) -> Lost:

@@ -7,6 +7,7 @@ The same busy application as in activations.table1, interrupted by the tick.
 from __future__ import annotations
 
 from tools.reproduce.activations_busy import CPU, INTERRUPTED, ORIGINAL, UPCALLS, interrupted, original, upcalled
+from tools.reproduce.points import measure_points
 from tools.reproduce.table import Findings, Plan, Row, Table
 
 NAME = "activations.extensions"
@@ -22,16 +23,20 @@ NOTES = {"ready": "What it costs to have them: a second stack, and the entry of 
 def measure(plan: Plan) -> Findings:
     """The tick without an upcall, and with each kind."""
     cpu = plan.cpu.name if plan.cpu else CPU
-    plan.tell("tick", 0)
-    regular = interrupted(plan, "tick", "regular").median
+    found = measure_points({"regular": "tick", **LABELS}, _median, plan)
+    regular = found["regular"]
     rows = [Row("tick", "regular path", "us", cpu, ours=regular)]
-    for at, (what, label) in enumerate(LABELS.items(), start=1):
-        plan.tell(label, at / (1 + len(LABELS)))
-        lost = (original(plan) if what == "original" else upcalled(plan, "tick", what)[0]).median
+    for what, label in LABELS.items():
         notes = (NOTES[what],) if what in NOTES else ()
-        rows += [Row("tick", label, "us", cpu, ours=lost),
-                 Row("tick", f"{label}: overhead", "us", cpu, ours=lost - regular, notes=notes)]
+        rows += [Row("tick", label, "us", cpu, ours=found[what]),
+                 Row("tick", f"{label}: overhead", "us", cpu, ours=found[what] - regular, notes=notes)]
     return Findings(rows, notes=["Time lost from the interrupted instruction until it goes on; medians."])
+
+
+def _median(plan: Plan, what: str) -> float:
+    if what == "regular":
+        return interrupted(plan, "tick", what).median
+    return (original(plan) if what == "original" else upcalled(plan, "tick", what)).median
 
 
 TABLE = Table(NAME, "timer upcalls, upcalls while the lock is held, and the original model's",

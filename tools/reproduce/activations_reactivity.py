@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tools.reproduce.activations_busy import CPU, Lost, profile_of
+from tools.reproduce.points import measure_points
 from tools.reproduce.table import Chart, Findings, Line, Plan, Row, Table
 
 if TYPE_CHECKING:
@@ -41,15 +42,13 @@ class Point(NamedTuple):
 def measure(plan: Plan) -> Findings:
     """All ways, each with all numbers of ready threads."""
     points = [Point(way, ready) for way in WAYS for ready in (QUICK_READY if plan.quick else READY)]
-    cpu, found, rows = plan.cpu.name if plan.cpu else CPU, {}, []
-    for at, point in enumerate(points):
-        plan.tell(f"{WAYS[point.way]}, {point.ready} ready", at / len(points))
-        run, rounds = _run(plan, point)
-        found[point] = _latency(run, rounds)
+    found = measure_points({point: f"{WAYS[point.way]}, {point.ready} ready" for point in points}, _latency, plan)
+    cpu, rows = plan.cpu.name if plan.cpu else CPU, []
+    for point, latency in found.items():
         notes = {"upcalls": (), "signals": (BARE, READS), "kernel": (SLOW,)}[point.way]
         for name, percent in (("median", 50), ("p99", 99), ("longest", 100)):
             rows.append(Row(f"{point.ready} ready", f"{WAYS[point.way]}, {name}", "us", cpu,
-                            ours=found[point].rank(percent), is_detail=name == "p99",
+                            ours=latency.rank(percent), is_detail=name == "p99",
                             notes=notes if name == "median" else ()))
     return Findings(rows, [_chart(found, cpu)], [
         "From the UART's assertion of its line to the instruction behind the reader's read. Input comes in all phases "
@@ -66,12 +65,13 @@ def _run(plan: Plan, point: Point) -> tuple[Run, int]:
     return run(f"activations-reactive-{point.way}", profile, f"{point.ready} {count}", sent=sent), rounds
 
 
-def _latency(run: Run, rounds: int) -> Lost:
+def _latency(plan: Plan, point: Point) -> Lost:
     """From the assertion of the line to the reader, each time."""
     import numpy as np
 
     from emu.crossings import Kind
 
+    run, rounds = _run(plan, point)
     interrupts = run.crossings[(run.crossings["kind"] == Kind.INTERRUPT) & (run.crossings["line"] == 4)]
     waited = dict(zip(interrupts["cycle"].tolist(), interrupts["waited"].tolist(), strict=True))
     reached = run.path("reactive", at_least=WARM_UP + rounds).occurrences[WARM_UP:]

@@ -6,8 +6,12 @@ do next to nothing. The overhead of an upcall has in it that somebody is woken w
 
 from __future__ import annotations
 
+from itertools import product
+from typing import NamedTuple
+
 from tools.reproduce.activations_busy import CPU, EVENTS, INTERRUPTED, UPCALLS, Lost, interrupted, rounds_of, upcalled
 from tools.reproduce.papers import figures
+from tools.reproduce.points import measure_points
 from tools.reproduce.table import Findings, Plan, Row, Table
 
 NAME = "activations.table1"
@@ -16,20 +20,29 @@ BAR = 0.3                       # of the signal's overhead
 BUS = "Accesses to the interrupt controllers, and to the UART, are by the ISA bus, about 1 us each: most of this."
 
 
+class Point(NamedTuple):
+    """What interrupts, and what comes of it."""
+
+    event: str
+    way: str
+
+
 def measure(plan: Plan) -> Findings:
     """Both events, each with the three ways."""
+    found = measure_points({Point(*point): f"{point[0]}, {LABELS[point[1]]}" for point in product(EVENTS, LABELS)},
+                           _lost, plan)
     rows = []
-    for at, event in enumerate(EVENTS):
-        lost = {}
-        for part, way in enumerate(LABELS):
-            plan.tell(f"{event}, {LABELS[way]}", (at * len(LABELS) + part) / (len(EVENTS) * len(LABELS)))
-            lost[way] = upcalled(plan, event)[0] if way == "upcall" else interrupted(plan, event, way)
-        rows += _rows(event, lost, plan.cpu.name if plan.cpu else CPU)
+    for event in EVENTS:
+        rows += _rows(event, {way: found[Point(event, way)] for way in LABELS}, plan.cpu.name if plan.cpu else CPU)
     return Findings(rows, notes=[
         f"Medians of {rounds_of(plan, 'tick'):,} ticks of 1 ms and of {rounds_of(plan, 'input'):,} bytes of input, "
         "behind the first few. "
         "The paper does not say what interrupts, nor how often it measured.",
         "Time is lost from the interrupted instruction until that instruction goes on: exact, from the run itself."])
+
+
+def _lost(plan: Plan, point: Point) -> Lost:
+    return upcalled(plan, point.event) if point.way == "upcall" else interrupted(plan, point.event, point.way)
 
 
 def _rows(event: str, lost: dict[str, Lost], cpu: str) -> list[Row]:

@@ -7,9 +7,10 @@ The same program, yield or sumtime, is linked with one of three implementations 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tools.reproduce.papers import figures
+from tools.reproduce.points import measure_points
 from tools.reproduce.table import Findings, Plan, Row, Table
 
 if TYPE_CHECKING:
@@ -36,16 +37,26 @@ FIRST = "The kernel makes pages of zeros for stacks, and lines come from memory.
 MANY_THREADS = "The paper: more than 100,000 threads are no problem for its user threads."
 
 
+class Point(NamedTuple):
+    """A program, with which threads, its argument, and bytes of memory for it."""
+
+    program: str
+    which: str
+    argument: int
+    memory: int = MEMORY
+
+
 def measure(plan: Plan) -> Findings:
     """All yields, all sums, and the sum with very many threads."""
     cpu, theirs = plan.cpu.name if plan.cpu else CPU, figures(NAME)
-    runs = len(YIELDS) + len(SUMS) + 1
-    shares = (at / runs for at in range(runs))
     rounds, few, many = ((QUICK_ROUNDS, QUICK_FEW, QUICK_MANY) if plan.quick else (ROUNDS, FEW, MANY))
+    points = [*(Point("yield", which, rounds) for which in YIELDS), *(Point("sumtime", which, few) for which in SUMS),
+              Point("sumtime", "pm2", many, MUCH_MEMORY)]
+    found = measure_points({point: f"{point.program}({point.argument:,}), {LABELS[point.which]}" for point in points},
+                           _times, plan)
     rows, yields, sums = [], {}, {}
-    for which, image in YIELDS.items():
-        plan.tell(f"yield, {LABELS[which]}", next(shares))
-        yields[which] = _yield(plan, image, rounds)
+    for which in YIELDS:
+        yields[which] = found[Point("yield", which, rounds)][0]
         rows.append(Row("yield()", LABELS[which], "us", cpu, theirs["yield_us"].get(which), yields[which],
                         notes=(OWN,) if which.startswith("posix") else ()))
     printed = theirs["yield_us"]
@@ -53,16 +64,14 @@ def measure(plan: Plan) -> Findings:
                     yields["pm2"] / yields["kernel"], YIELD_BAR))
     printed = {} if plan.quick else theirs["sumtime_2000_ms"]
     for which in SUMS:
-        plan.tell(f"sumtime({few:,}), {LABELS[which]}", next(shares))
-        first, sums[which] = _sum(plan, which, few, MEMORY)
+        first, sums[which] = found[Point("sumtime", which, few)]
         rows += [Row(f"sumtime({few})", LABELS[which], "ms", cpu, printed.get(which), sums[which]),
                  Row(f"sumtime({few})", f"{LABELS[which]}, the first time", "ms", cpu, ours=first, notes=(FIRST,))]
     for which in SUMS[1:]:
         rows.append(Row(f"sumtime({few})", f"{LABELS[which]} / kernel threads", "times", cpu,
                         printed.get(which, 0) / printed["kernel"] if printed else None, sums[which] / sums["kernel"],
                         SUM_BAR, notes=(LINUX,)))
-    plan.tell(f"sumtime({many:,}), PM2-like", next(shares))
-    first, again = _sum(plan, "pm2", many, MUCH_MEMORY)
+    first, again = found[points[-1]]
     rows += [Row(f"sumtime({many})", LABELS["pm2"], "ms", cpu, ours=again, notes=(MANY_THREADS,)),
              Row(f"sumtime({many})", f"{LABELS['pm2']}, the first time", "ms", cpu, ours=first, notes=(FIRST,))]
     return Findings(rows, notes=[
@@ -71,21 +80,27 @@ def measure(plan: Plan) -> Findings:
         "open."])
 
 
-def _yield(plan: Plan, image: str, rounds: int) -> float:
+def _times(plan: Plan, point: Point) -> tuple[float, ...]:
+    return _yield(plan, point) if point.program == "yield" else _sum(plan, point)
+
+
+def _yield(plan: Plan, point: Point) -> tuple[float]:
     """Between one yield and the next, us."""
     from tools.reproduce.runs import run
 
-    found = run(f"threads-yield-{image}", plan.cpu or CPU, str(rounds), places=["yield:thread_yield"])
+    found = run(f"threads-yield-{YIELDS[point.which]}", plan.cpu or CPU, str(point.argument),
+                places=["yield:thread_yield"])
     times = sorted(behind - before for before, behind in pairwise(found.arrivals["yield:thread_yield"].tolist()))
-    return _us(found, times[(len(times) - 1) // 2])
+    return (_us(found, times[(len(times) - 1) // 2]),)
 
 
-def _sum(plan: Plan, which: str, count: int, memory: int) -> tuple[float, float]:
+def _sum(plan: Plan, point: Point) -> tuple[float, float]:
     """From the first call of sum to what is behind it, ms: the first time in a run, and the second."""
     from tools.reproduce.runs import run
 
     begin, end = "sumtime:sum", "sumtime:print_decimal"
-    found = run(f"activations-sumtime-{which}", plan.cpu or CPU, str(count), [begin, end], memory=memory)
+    found = run(f"activations-sumtime-{point.which}", plan.cpu or CPU, str(point.argument), [begin, end],
+                memory=point.memory)
     calls, ends = found.arrivals[begin], found.arrivals[end]
     begins = [calls[0], calls[len(calls) // 2]]         # as many calls each time
     first, second = (_us(found, int(after - before)) / 1000 for before, after in zip(begins, ends, strict=True))

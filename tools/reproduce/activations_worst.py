@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tools.reproduce.activations_busy import CPU, INTERRUPTED, UPCALLS, WARM_UP, fast_call, profile_of
+from tools.reproduce.points import measure_points
 from tools.reproduce.table import Findings, Plan, Row, Table
 
 NAME = "activations.worst"
@@ -44,18 +45,23 @@ WINDOWS = {
 def measure(plan: Plan) -> Findings:
     """All boundaries of both windows."""
     cpu, clock, rows = plan.cpu.name if plan.cpu else CPU, profile_of(plan).clock, []
-    for at, (label, window) in enumerate(WINDOWS.items()):
-        plan.tell(label, at / len(WINDOWS))
-        delays = _delays(plan, window)
-        worst = max(delays, key=lambda delay: delay.cycles)
+    found = measure_points({window: label for label, window in WINDOWS.items()}, _tried, plan)
+    for label, window in WINDOWS.items():
+        last, worst, count = found[window]
         witness = f"In front of {worst.where}, behind instruction {worst.instructions:,} of a run of {window.image}."
-        rows += [Row(label, "from a tick while it computes", "us", cpu, ours=delays[-1].cycles / clock * 1e6),
+        rows += [Row(label, "from a tick while it computes", "us", cpu, ours=last.cycles / clock * 1e6),
                  Row(label, "from a tick anywhere, the longest", "us", cpu, ours=worst.cycles / clock * 1e6,
                      notes=(witness,)),
-                 Row(label, "boundaries tried", "1", cpu, ours=len(delays))]
+                 Row(label, "boundaries tried", "1", cpu, ours=count)]
     return Findings(rows, notes=[
         "From the assertion of the timer's line to the handler's first instruction; every boundary from where the "
         "thread waits, or the handler before has returned to the kernel, until the application computes."])
+
+
+def _tried(plan: Plan, window: Window) -> tuple[Delay, Delay, int]:
+    """At the last boundary, and at the one with the longest; and how many there are."""
+    delays = _delays(plan, window)
+    return delays[-1], max(delays, key=lambda delay: delay.cycles), len(delays)
 
 
 def _delays(plan: Plan, window: Window) -> list[Delay]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -16,8 +17,10 @@ from tools.arguments import complete_cpu
 from tools.exit_codes import ExitCode
 from tools.machine_options import bad_input
 from tools.messages import first_start, say
+from tools.parameters import Number
 from tools.progress import progress
 from tools.reproduce import papers, tables
+from tools.reproduce.points import IN_TURN, Processes, Way
 from tools.reproduce.table import Findings, Plan, Table
 from tools.reproduce.text import as_text
 
@@ -30,7 +33,27 @@ Examples:
   trapline reproduce
   trapline reproduce stoess.fig6 --quick
   trapline reproduce stoess --html report.html
-  trapline reproduce stoess.fig7 --cpu p3-500 --json"""
+  trapline reproduce stoess.fig7 --cpu p3-500 --json
+  trapline reproduce activations --jobs auto"""
+MOST_JOBS = 1024
+
+
+class Jobs(Number):
+    """How many processes; or `auto` or 0, one for each processor that this one may use."""
+
+    name = "jobs"
+
+    def parse(self, text: str) -> int | None:
+        """The number in a text, None if there is none."""
+        return _processors() if text in ("auto", "0") else super().parse(text)
+
+    def wanted(self) -> str:
+        """What is allowed, for messages."""
+        return f"a number of processes: give one from {self.least} to {self.most}, or auto"
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -42,10 +65,16 @@ def _complete(context: click.Context, parameter: click.Parameter, incomplete: st
 @click.option("--cpu", metavar="NAME|FILE.toml", shell_complete=complete_cpu,
               help="Measure on this processor, not on those that the table is about.")
 @click.option("--quick", is_flag=True, help="Fewer points and rounds; the output says so.")
+@click.option("--jobs", type=Jobs(1, MOST_JOBS), metavar="N|auto",
+              help="Measure so many points of a table side by side, each in a process of its own; auto: one for each "
+              "processor. The figures are the same.  [default: 1]")
+@click.option("--dask", "scheduler", metavar="ADDRESS",
+              help="Measure points on a cluster of Dask, whose scheduler has this address: tcp://HOST:8786.")
 @click.option("--html", metavar="FILE", type=click.Path(path_type=Path),
               help="Also write a report with charts: one file that needs nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def reproduce(names: tuple[str, ...], cpu: str | None, quick: bool, html: Path | None, as_json: bool) -> int:
+def reproduce(names: tuple[str, ...], cpu: str | None, quick: bool, jobs: int | None, scheduler: str | None,
+              html: Path | None, as_json: bool) -> int:
     """Measure tables and figures of the papers whose mechanisms the guest has, and show ours beside theirs.
 
     TABLE is a name from the list that is printed without one, or a paper, for all of its tables. Every figure comes
@@ -53,10 +82,12 @@ def reproduce(names: tuple[str, ...], cpu: str | None, quick: bool, html: Path |
     measured is shown as open, and a bar that is missed as not met.
     """
     if not names:
-        if cpu or quick or html:
+        if cpu or quick or jobs or scheduler or html:
             raise click.UsageError("name a table to be measured")
         click.echo(_list_as_json() if as_json else _list())
         return 0
+    if jobs and scheduler:
+        raise click.UsageError("--jobs measures on this computer, --dask on others: give one")
     with bad_input():
         from emu.timing.profile import load_profile
 
@@ -65,7 +96,7 @@ def reproduce(names: tuple[str, ...], cpu: str | None, quick: bool, html: Path |
     if html:
         _check_writable(html)
     first_start()
-    measured = _measure(chosen, profile, quick)
+    measured = _measure(chosen, profile, quick, jobs or 1, scheduler)
     if measured is None:
         return ExitCode.INTERNAL
     if html:
@@ -87,22 +118,29 @@ def _check_writable(file: Path) -> None:
         raise click.ClickException(f"{file}: cannot be written")
 
 
-def _measure(chosen: list[Table], profile: Profile | None, quick: bool) -> Measured | None:
+def _measure(chosen: list[Table], profile: Profile | None, quick: bool, jobs: int,
+             scheduler: str | None) -> Measured | None:
     """All of them; None if one could not be measured, which has been said then. Raises click.ClickException."""
     from tools.reproduce.runs import RunError
 
-    measured = []
     try:
-        for table in chosen:
-            with bad_input():
-                measured.append((table, table.measure(Plan(profile, quick, partial(_tell, table.name)))))
+        with bad_input(), _way(jobs, scheduler) as way:
+            return [(table, table.measure(Plan(profile, quick, partial(_tell, table.name), way))) for table in chosen]
     except RunError as error:
         progress("")
         say(str(error))
         return None
     finally:
         progress("")
-    return measured
+
+
+def _way(jobs: int, scheduler: str | None) -> AbstractContextManager[Way]:
+    """How points are measured. Raises ValueError."""
+    if scheduler is not None:
+        from tools.reproduce.cluster import Cluster
+
+        return Cluster(scheduler)
+    return Processes(jobs) if jobs > 1 else nullcontext(IN_TURN)
 
 
 def _again(chosen: list[Table], cpu: str | None, quick: bool) -> str:

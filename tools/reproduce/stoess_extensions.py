@@ -6,16 +6,12 @@ with one extension after the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from guest.abi.micro import KipFeature
+from tools.reproduce.points import measure_points
 from tools.reproduce.table import Findings, Plan, Row, Table
-
-if TYPE_CHECKING:
-    from emu.timing.profile import Profile
 
 NAME = "stoess.extensions"
 NOT_USED = {                                # by extension: (EXTENSIONS of the kernel, what it does to an IPC)
@@ -30,46 +26,55 @@ ROUNDS, QUICK_ROUNDS = 1000, 100            # of the ping-pong
 TICKS, QUICK_TICKS = 100, 10                # of the hierarchy
 WARM_UP = 10                                # ticks before those
 
-Cost = Callable[["str | Profile", int], int]        # the cycles of a path, on a processor and with these EXTENSIONS
+PATHS = {"intra": "one way", "inter": "one way", "tick": "preempted for"}
+
+
+class Point(NamedTuple):
+    """Which path, on which kernel."""
+
+    cpu: str
+    path: str               # of PATHS
+    extensions: int         # its EXTENSIONS
 
 
 def measure(plan: Plan) -> Findings:
     """Every path on each kernel."""
-    cpus: tuple[str | Profile, ...] = (plan.cpu,) if plan.cpu else CPUS
-    rounds, ticks = (QUICK_ROUNDS, QUICK_TICKS) if plan.quick else (ROUNDS, TICKS)
-    paths: list[tuple[str, str, Cost]] = [
-        ("intra", "one way", partial(_one_way, "intra", rounds)),
-        ("inter", "one way", partial(_one_way, "inter", rounds)),
-        ("tick", "preempted for", partial(_tick, ticks))]
-    wanted = list(product(cpus, paths))
+    cpus = (plan.cpu.name,) if plan.cpu else CPUS
+    kernels = {0: "as in the paper", **{int(flags): extension for extension, (flags, _) in NOT_USED.items()}}
+    found = measure_points({Point(*point): f"{point[1]}, {kernels[point[2]]}, on {point[0]}"
+                            for point in product(cpus, PATHS, kernels)}, _cycles, plan)
     rows = []
-    for at, (cpu, (row, metric, cost)) in enumerate(wanted):
-        name = cpu if isinstance(cpu, str) else cpu.name
-        plan.tell(f"{row} on {name}", at / len(wanted))
-        base = cost(cpu, 0)
-        rows.append(Row(f"{row}, as in the paper", metric, "cycles", name, ours=base))
-        for extension, (flags, why) in NOT_USED.items():
-            rows.append(Row(f"{row}, {extension}", f"{metric}, more than that", "cycles", name,
-                            ours=cost(cpu, int(flags)) - base, notes=(why,) if row != "tick" else ()))
+    for cpu, (path, metric) in product(cpus, PATHS.items()):
+        base = found[Point(cpu, path, 0)]
+        rows.append(Row(f"{path}, as in the paper", metric, "cycles", cpu, ours=base))
+        rows += [Row(f"{path}, {extension}", f"{metric}, more than that", "cycles", cpu,
+                     ours=found[Point(cpu, path, int(flags))] - base, notes=(why,) if path != "tick" else ())
+                 for extension, (flags, why) in NOT_USED.items()]
     return Findings(rows, notes=[
-        f"Medians of {rounds:,} rounds with 0 registers, and of {ticks:,} ticks below three levels of schedulers, "
-        "nobody using the extension."])
+        f"Medians of {_rounds(plan):,} rounds with 0 registers, and of {_ticks(plan):,} ticks below three levels of "
+        "schedulers, nobody using the extension."])
 
 
-def _one_way(space: str, rounds: int, cpu: str | Profile, extensions: int) -> int:
-    """An IPC, the kernel's part."""
+def _rounds(plan: Plan) -> int:
+    return QUICK_ROUNDS if plan.quick else ROUNDS
+
+
+def _ticks(plan: Plan) -> int:
+    return QUICK_TICKS if plan.quick else TICKS
+
+
+def _cycles(plan: Plan, point: Point) -> int:
+    """An IPC, the kernel's part; or a tick that goes up to the root scheduler and down again, by three preemptions and
+    three replies.
+    """
     from tools.reproduce.runs import median, run
 
-    found = run("pingpong-uls", cpu, f"{space} 0 {rounds + 1}", parameters={"EXTENSIONS": extensions})
-    return int(median(found.path("one-way", at_least=rounds).occurrences[-rounds:])["cycles"])
-
-
-def _tick(ticks: int, cpu: str | Profile, extensions: int) -> int:
-    """A tick that goes up to the root scheduler and down again, by three preemptions and three replies."""
-    from tools.reproduce.runs import median, run
-
-    found = run("stoess-fig7", cpu, f"cpu 3 {WARM_UP + ticks}", parameters={"EXTENSIONS": extensions})
-    return int(median(found.path("tick", at_least=ticks).occurrences[-ticks:])["cycles"])
+    if point.path == "tick":
+        image, arguments, path, count = "stoess-fig7", f"cpu 3 {WARM_UP + _ticks(plan)}", "tick", _ticks(plan)
+    else:
+        image, arguments, path, count = "pingpong-uls", f"{point.path} 0 {_rounds(plan) + 1}", "one-way", _rounds(plan)
+    found = run(image, plan.cpu or point.cpu, arguments, parameters={"EXTENSIONS": point.extensions})
+    return int(median(found.path(path, at_least=count).occurrences[-count:])["cycles"])
 
 
 TABLE = Table(NAME, "what the kernel does beyond the paper, and what it costs who does not use it",

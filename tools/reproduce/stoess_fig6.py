@@ -12,12 +12,12 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tools.reproduce.papers import figures, paper
+from tools.reproduce.points import measure_points
 from tools.reproduce.table import Chart, Findings, Line, Plan, Row, Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from emu.timing.profile import Profile
     from tools.reproduce.runs import Run
 
 NAME = "stoess.fig6"
@@ -44,42 +44,38 @@ class Cost(NamedTuple):
     first: int              # the first round trip, with cold caches
     warm: int               # median of the others
     one_way: int            # likewise, to the partner
+    parts: dict[str, int]   # of one way between address spaces on PENTIUM, what it is made of
 
 
 def measure(plan: Plan) -> Findings:
     """Run the ping-pongs."""
     curve, anchors = (plan.cpu.name, []) if plan.cpu else (CURVE, paper("l4")["ipc"])
-    sizes, rounds = (QUICK_REGISTERS, QUICK_ROUNDS) if plan.quick else (REGISTERS, ROUNDS)
-    cpus: dict[str, str | Profile] = {plan.cpu.name: plan.cpu} if plan.cpu else {}
+    sizes = QUICK_REGISTERS if plan.quick else REGISTERS
     wanted = [Point(curve, *rest) for rest in product(KERNELS, SPACES, sizes)]
     wanted += [Point(cpu, *rest) for cpu in dict.fromkeys(anchor["cpu"] for anchor in anchors)
                for rest in product(KERNELS, SPACES, (0,))]
-    found, parts = {}, []
-    for at, point in enumerate(wanted):
-        plan.tell(f"{point.kernel}, {point.space}, {point.registers} registers on {point.cpu}", at / len(wanted))
-        run = _run(point, cpus.get(point.cpu, point.cpu), rounds)
-        found[point] = _cost(run)
-        if (point.cpu, point.space) == (PENTIUM, "inter"):
-            parts += _parts(run, point)
-    rows = [*_ratios(found, curve, sizes), *_published(found, anchors), *parts,
+    found = measure_points({point: f"{point.kernel}, {point.space}, {point.registers} registers on {point.cpu}"
+                            for point in wanted}, _cost, plan)
+    rows = [*_ratios(found, curve, sizes), *_published(found, anchors), *_parts(found),
             Row("cross processor", "round trip", "cycles", open="one processor"), *_points(found, curve)]
     return Findings(rows, [_chart(found, curve)], [
-        f"Medians of {rounds:,} rounds behind the first, which is the first at all to go this way. The paper prints "
-        "its figure without numbers, and does not say how many rounds it made.",
+        f"Medians of {_rounds(plan):,} rounds behind the first, which is the first at all to go this way. The paper "
+        "prints its figure without numbers, and does not say how many rounds it made.",
         "l4 and uls have one fast path, from the same source: call() and reply_and_wait ask no policy in either."])
 
 
-def _run(point: Point, cpu: str | Profile, rounds: int) -> Run:
-    from tools.reproduce.runs import run
-
-    return run(f"pingpong-{point.kernel}", cpu, f"{point.space} {point.registers} {rounds + 1}")
+def _rounds(plan: Plan) -> int:
+    return QUICK_ROUNDS if plan.quick else ROUNDS
 
 
-def _cost(run: Run) -> Cost:
-    from tools.reproduce.runs import median
+def _cost(plan: Plan, point: Point) -> Cost:
+    from tools.reproduce.runs import median, run
 
-    trips = run.path("round-trip", at_least=2).occurrences
-    return Cost(int(trips["cycles"][0]), int(median(trips[1:])["cycles"]), int(median(_ways(run))["cycles"]))
+    found = run(f"pingpong-{point.kernel}", plan.cpu or point.cpu,
+                f"{point.space} {point.registers} {_rounds(plan) + 1}")
+    trips, way = found.path("round-trip", at_least=2).occurrences, median(_ways(found))
+    parts = _made_of(found, way) if (point.cpu, point.space) == (PENTIUM, "inter") else {}
+    return Cost(int(trips["cycles"][0]), int(median(trips[1:])["cycles"]), int(way["cycles"]), parts)
 
 
 def _ways(run: Run) -> NDArray[Any]:
@@ -90,16 +86,17 @@ def _ways(run: Run) -> NDArray[Any]:
     return ways[np.searchsorted(ways["begin"], trips["begin"][1:])]
 
 
-def _parts(run: Run, point: Point) -> list[Row]:
-    """A way between address spaces, with the share of CR3 and the TLB apart."""
-    from tools.reproduce.runs import median
-
-    found = run.ledger(median(_ways(run)))
+def _made_of(run: Run, way: NDArray[Any]) -> dict[str, int]:
+    """The share of CR3 and the TLB in a way between address spaces, apart."""
+    found = run.ledger(way)
     switch = sum(row.cycles for row in found.rows if row.text.startswith("mov cr3"))
     misses = sum(row.causes["tlb"] for row in found.rows if not row.text.startswith("mov cr3"))
-    shares = {"load of CR3": switch, "TLB misses": misses, "all else": found.cycles - switch - misses}
+    return {"load of CR3": switch, "TLB misses": misses, "all else": found.cycles - switch - misses}
+
+
+def _parts(found: dict[Point, Cost]) -> list[Row]:
     return [Row(f"inter, {point.registers} registers", f"one way, {point.kernel}: {name}", "cycles", point.cpu,
-                ours=cycles) for name, cycles in shares.items()]
+                ours=cycles) for point, cost in found.items() for name, cycles in cost.parts.items()]
 
 
 def _ratios(found: dict[Point, Cost], cpu: str, sizes: Sequence[int]) -> list[Row]:

@@ -8,14 +8,12 @@ busy at each of its levels.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from tools.reproduce.papers import figures
+from tools.reproduce.points import measure_points
 from tools.reproduce.stoess_loads import CPU, IMAGES, LABELS, TICK_MS, choices, load, window_ms
 from tools.reproduce.table import Findings, Plan, Row, Table
-
-if TYPE_CHECKING:
-    from tools.reproduce.runs import Window
 
 NAME = "stoess.fig7"
 IMAGE = "stoess-fig7"               # the hierarchy of threads that do nothing else
@@ -23,7 +21,11 @@ TICKS, QUICK_TICKS = 100, 10
 WARM_UP = 10                        # ticks before those
 PREEMPTION = "message_preemption"   # in the kernel: such a message is made
 LEVELS = 3                          # schedulers above the user thread
+BUSY = range(1, LEVELS + 1)         # the levels at which that hierarchy is kept busy
 INTERRUPTS = ("timer", "card")      # paths of L
+
+
+Point = str | int                   # a workload, or a level
 
 
 class Load(NamedTuple):
@@ -38,26 +40,27 @@ class Load(NamedTuple):
 
 def measure(plan: Plan) -> Findings:
     """Run every workload, and the bare hierarchy with the processor kept busy at each of its levels."""
-    cpu, ticks = plan.cpu.name if plan.cpu else CPU, QUICK_TICKS if plan.quick else TICKS
-    steps = len(LABELS) + LEVELS
-    loads = {}
-    for at, (name, label) in enumerate(LABELS.items()):
-        plan.tell(label, at / steps)
-        loads[name] = _workload(load("uls", name, plan, [PREEMPTION]), plan)
-    levels = []
-    for level in range(1, LEVELS + 1):
-        plan.tell(f"busy at level {level}", (len(LABELS) + level - 1) / steps)
-        levels.append(_level(level, plan, ticks))
-    return Findings([*_figure(loads, cpu), *_readings(loads, cpu), *_bare(levels, cpu)], notes=[
-        *choices(plan), f"L: the median of all interrupts. Busy at a level: of {ticks:,} ticks."])
+    cpu = plan.cpu.name if plan.cpu else CPU
+    found = measure_points(LABELS | {level: f"busy at level {level}" for level in BUSY}, _load, plan)
+    return Findings([*_figure(found, cpu), *_readings(found, cpu), *_bare(found, cpu)], notes=[
+        *choices(plan), f"L: the median of all interrupts. Busy at a level: of {_ticks(plan):,} ticks."])
 
 
-def _workload(window: Window, plan: Plan) -> Load:
+def _ticks(plan: Plan) -> int:
+    return QUICK_TICKS if plan.quick else TICKS
+
+
+def _load(plan: Plan, point: Point) -> Load:
+    return _level(plan, point) if isinstance(point, int) else _workload(plan, point)
+
+
+def _workload(plan: Plan, name: str) -> Load:
     """What a workload did."""
     import numpy as np
 
     from tools.reproduce.runs import median
 
+    window = load("uls", name, plan, [PREEMPTION])
     interrupts = np.concatenate([window.paths[name] for name in INTERRUPTS])
     one, delivery = median(interrupts), median(window.paths["delivery"])
     us, ticks = 1e6 / window.profile.clock, window_ms(plan) / TICK_MS
@@ -65,10 +68,11 @@ def _workload(window: Window, plan: Plan) -> Load:
                 int(delivery["cycles"]) * us, len(interrupts) / ticks)
 
 
-def _level(level: int, plan: Plan, ticks: int) -> Load:
+def _level(plan: Plan, level: int) -> Load:
     """What the bare hierarchy did."""
     from tools.reproduce.runs import median, run
 
+    ticks = _ticks(plan)
     found = run(IMAGE, plan.cpu or CPU, f"cpu {level} {WARM_UP + ticks + 1}", places=[PREEMPTION])
     interrupts = found.path("latency", at_least=WARM_UP + ticks + 1).occurrences[WARM_UP:]
     first, last = int(interrupts["begin"][0]), int(interrupts["begin"][ticks])
@@ -79,7 +83,7 @@ def _level(level: int, plan: Plan, ticks: int) -> Load:
                 int(delivery["cycles"]) * us, 1)
 
 
-def _figure(loads: dict[str, Load], cpu: str) -> list[Row]:
+def _figure(loads: dict[Point, Load], cpu: str) -> list[Row]:
     """The figure itself."""
     idle = ("Interrupts that find the processor idle preempt nobody, here with the network as without; the paper "
             "counts one preemption for each of NET's.")
@@ -98,7 +102,7 @@ def _figure(loads: dict[str, Load], cpu: str) -> list[Row]:
     return rows
 
 
-def _readings(loads: dict[str, Load], cpu: str) -> list[Row]:
+def _readings(loads: dict[Point, Load], cpu: str) -> list[Row]:
     """What the paper makes of F and L, and what L means by its definition."""
     printed, idle, busy = figures(NAME), loads["idle"], loads["cpu"]
     theirs = printed["cpu"]
@@ -119,10 +123,11 @@ def _readings(loads: dict[str, Load], cpu: str) -> list[Row]:
                 (busy.latency - idle.latency) / LEVELS, notes=(third,))]
 
 
-def _bare(levels: list[Load], cpu: str) -> list[Row]:
+def _bare(loads: dict[Point, Load], cpu: str) -> list[Row]:
     """The hierarchy of threads that do nothing else."""
     rows = []
-    for level, ours in enumerate(levels, 1):
+    for level in BUSY:
+        ours = loads[level]
         rows += [Row(f"busy at level {level}", "F, preemptions a tick", "1/tick", cpu, ours=ours.preemptions),
                  Row(f"busy at level {level}", "L, interrupt to root scheduler", "us", cpu, ours=ours.latency)]
     return rows

@@ -8,8 +8,10 @@ under NET+AB, user-level scheduling does what the guest's scheduler wants, as wi
 from __future__ import annotations
 
 from itertools import product
+from typing import NamedTuple
 
 from tools.reproduce.papers import figures
+from tools.reproduce.points import measure_points
 from tools.reproduce.stoess_loads import CPU, IMAGES, LABELS, choices, load, replies, throughput
 from tools.reproduce.table import Findings, Plan, Row, Table
 
@@ -21,18 +23,21 @@ THEIR_T = "Theirs is printed as MB/s, which no Gigabit card carries."
 THEIR_R = "Theirs is printed in requests a ms, 20,000 cycles for one natively: only the ratios mean something."
 
 
+class Point(NamedTuple):
+    """What runs, and on which of IMAGES."""
+
+    system: str
+    workload: str
+
+
 def measure(plan: Plan) -> Findings:
     """Every workload on every system."""
     cpu = plan.cpu.name if plan.cpu else CPU
-    wanted = list(product(IMAGES, ROWS))
+    found = measure_points({Point(*point): f"{LABELS[point[1]]} on {point[0]}" for point in product(IMAGES, ROWS)},
+                           _figures, plan)
     ours: dict[str, dict[str, float]] = {row: {} for row in ROWS}
-    for at, (system, row) in enumerate(wanted):
-        plan.tell(f"{LABELS[row]} on {system}", at / len(wanted))
-        window = load(system, row, plan)
-        if "net" in row:
-            ours[row][f"{system}_T"] = throughput(window)
-        if "ab" in row:
-            ours[row][f"{system}_R"] = replies(window)
+    for point, values in found.items():
+        ours[point.workload] |= values
     rows = []
     for row in ROWS:
         theirs = figures(NAME)[row]
@@ -42,6 +47,17 @@ def measure(plan: Plan) -> Findings:
             rows.append(Row(f"{LABELS[row]}, {system}", T if metric == "T" else R, unit, cpu, theirs[key], value,
                             notes=(note,)))
     return Findings([*rows, *_ratios(ours, cpu)], notes=choices(plan))
+
+
+def _figures(plan: Plan, point: Point) -> dict[str, float]:
+    """T and R, as the paper's are called."""
+    window = load(point.system, point.workload, plan)
+    found = {}
+    if "net" in point.workload:
+        found[f"{point.system}_T"] = throughput(window)
+    if "ab" in point.workload:
+        found[f"{point.system}_R"] = replies(window)
+    return found
 
 
 def _ratios(ours: dict[str, dict[str, float]], cpu: str) -> list[Row]:
