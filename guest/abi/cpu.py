@@ -88,6 +88,7 @@ class Control(Word):
 
     CR0_KERNEL = 0x8001_0035, "PG, WP, NE, ET, EM and PE: paging, read-only pages hold in ring 0, no floating point"
     CR4_PSE = 0x10, "4 MiB pages"
+    CR4_PGE = 0x80, "global pages"
 
 
 class Feature(Word):
@@ -98,6 +99,7 @@ class Feature(Word):
     CPUID_PSE = 1 << 3, "4 MiB pages"
     CPUID_TSC = 1 << 4, "RDTSC"
     CPUID_SEP = 1 << 11, "SYSENTER and SYSEXIT"
+    CPUID_PGE = 1 << 13, "global pages"
 
 
 class Msr(Word):
@@ -117,6 +119,7 @@ class Paging(Word):
     PTE_U = 0x04, "user"
     PTE_PCD = 0x10, "not cached: what a device answers is not memory"
     PTE_PS = 0x80, "in a directory entry: a 4 MiB page"
+    PTE_G = 0x100, "global: a load of CR3 leaves it in the TLB"
     PTE_FRAME = 0xFFFF_F000, "the frame's physical address"
 
 

@@ -61,4 +61,6 @@ class Area(Word):
 class Parameter(Word):
     """Parameters: an image's manifest may set them under [kernel] parameters"""
 
+    GLOBAL_PAGES = 0, ("1: the kernel's pages stay in the TLB when the address space changes, on a processor that has "
+                       "global pages")
     TICK_HZ = 1000, "timer ticks a second, 19 to 100000: how often a program can be preempted"

@@ -139,8 +139,43 @@ boot_high:
     mov dword ptr [kernel_directory], 0
     mov eax, cr3
     mov cr3, eax
+.if GLOBAL_PAGES
+    call boot_global
+.endif
     add dword ptr [multiboot_info], KERNEL_BASE
     jmp start
+
+.if GLOBAL_PAGES
+; boot_global: makes the kernel's pages global, if the processor knows such pages: a load of CR3 leaves them in the TLB.
+;   out   EDI destroyed
+;
+; It is for the pages that are there now. Those that come later (device_map) are as they were without.
+boot_global:
+    test dword ptr [cpu_features], CPUID_PGE
+    jz .Lreturn
+    mov edi, window_tables
+    mov ecx, PTE_COUNT
+.Lpage:
+    or dword ptr [edi], PTE_G
+    add edi, PTE_SIZE
+    dec ecx
+    jnz .Lpage
+    mov edi, kernel_directory + KERNEL_BASE / TABLE_SPAN * PTE_SIZE
+    mov ecx, WINDOW_SPANS
+.Lspan:
+    test dword ptr [edi], PTE_PS        ; what has PGE has 4 MiB pages; the first entry is a table all the same
+    jz .Lnext
+    or dword ptr [edi], PTE_G
+.Lnext:
+    add edi, PTE_SIZE
+    dec ecx
+    jnz .Lspan
+    mov eax, cr4
+    or eax, CR4_PGE
+    mov cr4, eax
+.Lreturn:
+    ret
+.endif
 
 .bss
 
