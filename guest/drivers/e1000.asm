@@ -4,7 +4,8 @@
 ;
 ;     receive     receive_next     what has come is taken from there on while RDESC_STATUS says done, and given back at
 ;                                  once: the tail is the one before it, so that hardware never has the whole ring
-;     transmit    transmit_next    the next frame goes there, unless its descriptor is not done yet: then it is dropped
+;     transmit    transmit_next    the next frame goes there, unless the descriptor behind it is not done yet: then it is
+;                                  dropped, for a ring that is full looks to hardware like one that is empty
 ;
 ; Whoever links this finds the card (e1000_find.asm), maps the registers, gives memory of E1000_SIZE bytes, and calls
 ; e1000_interrupt when the card's line fires, or e1000_poll now and then. One of these runs at a time. Calling rule as in
@@ -98,10 +99,14 @@ net_transmit:
     test edx, edx
     jz .Lfull
     mov eax, ebx
+    inc eax
+    and eax, E1000_RING - 1
+    shl eax, E1000_DESCRIPTOR_SHIFT
+    test byte ptr [edx + eax + E1000_TRANSMIT_RING + TDESC_STATUS], DESCRIPTOR_DONE
+    jz .Lfull
+    mov eax, ebx
     shl eax, E1000_DESCRIPTOR_SHIFT
     lea eax, [edx + eax + E1000_TRANSMIT_RING]
-    test byte ptr [eax + TDESC_STATUS], DESCRIPTOR_DONE
-    jz .Lfull
     mov edi, ebx
     shl edi, E1000_BUFFER_SHIFT
     lea edi, [edx + edi + E1000_TRANSMIT_BUFFERS]
