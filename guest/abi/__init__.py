@@ -11,16 +11,22 @@ from guest.abi import (
     activations,
     boot,
     cpu,
+    dwcs,
     e1000,
+    ecalls,
     fair,
     hardware,
     kernel,
+    linux,
     memory,
     micro,
     net,
     network,
+    readiness,
     root,
+    scheduling,
     servers,
+    signals,
     sockets,
     threads,
     vm,
@@ -69,7 +75,17 @@ VM_WORDS: tuple[type[Word], ...] = (                 # of virtual machines on th
     vm.VmMemory, vm.VmUserMemory, vm.VmRequest, vm.VmLine, vm.VmInterrupt, vm.VmNumber, vm.VmSize, vm.KipStub,
     vm.VmPriority, vm.MachineState, vm.VtStatus,
 )
-WORDS = BASIC_WORDS + MICRO_WORDS + ACTIVATIONS_WORDS + NET_WORDS + VM_WORDS
+ECALLS_WORDS: tuple[type[Word], ...] = (             # the numbers of `ecalls`, beside the first kernel's and the network's
+    ecalls.EcallsParameter, ecalls.EcallVector, ecalls.EcallCall, ecalls.EcallCallRange, ecalls.FastCall,
+    ecalls.EcallError, ecalls.FastResult, ecalls.Method, ecalls.Filter, ecalls.Defer, ecalls.Organization,
+    ecalls.Overflow, ecalls.EcallSize, ecalls.Probe, ecalls.BottomHalf, ecalls.Due,
+    signals.Sig, signals.SigSet, signals.SigHandler, signals.SigExit, signals.SigState, signals.SigSize,
+    readiness.Ready, readiness.ReadinessSize, readiness.RingOperation, readiness.IoControl,
+    readiness.IoParameter,
+    scheduling.Policy, scheduling.SchedulingParameter, scheduling.SchedulingLimit, scheduling.WindowFlag,
+    linux.Goodness, dwcs.Share,
+)
+WORDS = BASIC_WORDS + MICRO_WORDS + ACTIVATIONS_WORDS + NET_WORDS + VM_WORDS + ECALLS_WORDS
 
 BASIC_LAYOUTS: tuple[Layout, ...] = (
     cpu.FRAME, kernel.SWITCH, kernel.TCB, cpu.GATE, cpu.TSS,
@@ -94,10 +110,21 @@ NET_LAYOUTS: tuple[Layout, ...] = (
     servers.SEAT, servers.FIELD, servers.REPLY,
 )
 VM_LAYOUTS: tuple[Layout, ...] = (vm.VMINFO, vm.MACHINE, vm.VT)
-LAYOUTS = BASIC_LAYOUTS + MICRO_LAYOUTS + ACTIVATIONS_LAYOUTS + NET_LAYOUTS + VM_LAYOUTS
+ECALLS_LAYOUTS: tuple[Layout, ...] = (
+    ecalls.ECALL_LIST, ecalls.ECALL_RING, ecalls.CONTROL, ecalls.SHAPE, ecalls.REGISTRATION,
+    ecalls.SERVICE, ecalls.CHANNEL, ecalls.PCB,
+    signals.SIGACTION, signals.SIGINFO, signals.SIGS, signals.SIGFIFO, signals.SIGENTRY, signals.SIGTABLE,
+    scheduling.WINDOW, scheduling.SCHEDULED, linux.LINUX, dwcs.DWCS, readiness.SELECT, readiness.READINESS,
+    readiness.SUBMISSION, readiness.COMPLETION, readiness.RINGS, readiness.SOCKET_INTEREST, readiness.SOCKET_READY,
+    readiness.WATCHED, readiness.OPERATION, readiness.WATCHER, readiness.IO,
+)
+LAYOUTS = BASIC_LAYOUTS + MICRO_LAYOUTS + ACTIVATIONS_LAYOUTS + NET_LAYOUTS + VM_LAYOUTS + ECALLS_LAYOUTS
 
 PARAMETERS = (*memory.Parameter.__members__, *micro.MicroParameter.__members__,  # what an image's manifest may set
-              *network.Networked.__members__, *network.NetworkParameter.__members__, *e1000.E1000Parameter.__members__, "TCP_BUFFER")
+              *network.Networked.__members__, *network.NetworkParameter.__members__,
+              *e1000.E1000Parameter.__members__, "TCP_BUFFER", "TCP_CONNECTIONS", "TCP_HALVES", "SOCKETS",
+              "SOCKETS_OWNED", "SOCKETS_WAITING", "SOCKETS_HALF", "MAILS", "SEATS", *ecalls.EcallsParameter.__members__,
+              *readiness.IoParameter.__members__, *scheduling.SchedulingParameter.__members__)
 
 
 def constants() -> dict[str, int]:

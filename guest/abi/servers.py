@@ -42,6 +42,7 @@ SEAT = Layout(
     u32("ready", "not 0: there is something to do, and it waits for its turn"),
     u32("next", "the next one that does; means nothing for the last one"),
     u32("since", "when it got somewhere last, in 2^16 cycles"),
+    u32("wants", "a server that says what its sockets are to be ready for: READY_ bits, the latest"),
     group("the client"),
     u32("have", "bytes of it in SEAT_BUFFER; SEAT_ENDS: bytes that were thrown away"),
     u32("sent", "bytes that it was sent: of those, or of a reply"),

@@ -40,6 +40,9 @@ program_start:
     call thread_create
     jc .Lfree
     mov [eax + TCB_MODULE], ebx
+.if ECALLS
+    call process_begin
+.endif
     inc dword ptr [programs_running]
     call sched_ready
 .Lreturn:
@@ -73,19 +76,30 @@ program_start:
 program_exit:
     test eax, eax
     jz program_end
+    mov edx, eax
+    mov ecx, text_exit_code
+
+; program_end_saying: the running program ends, and the console says how.
+;   in    EAX = exit code, EDX = number, ECX = text, which stands in front of it
+;   out   does not return
+.global program_end_saying
+program_end_saying:
     mov ebx, eax
+    mov esi, edx
+    mov edi, ecx
     sti                         ; no tick is lost while the console is waited for
     CURRENT eax
     mov eax, [eax + TCB_MODULE]
     call module_name
-    mov eax, text_exit_code
+    mov eax, edi
     call console_string
-    mov eax, ebx
+    mov eax, esi
     call console_decimal
     mov al, '\n'
     call console_char
     cli
     mov eax, ebx
+    jmp program_end
 
 .rodata
 
@@ -117,12 +131,22 @@ program_end:
     mov eax, ebx
     call sockets_end
 .endif
+.if ECALLS
+    mov eax, ebx
+    call process_end            ; all else that only this kernel's programs have
+.endif
     ; Out of the program's space, then away with it, and with the thread.
     mov eax, kernel_directory - KERNEL_BASE
     mov cr3, eax
     mov eax, [ebx + TCB_SPACE]
     add eax, KERNEL_BASE
     call space_free
+
+; program_gone: the running thread has no space of its own any more: away with it, and with the machine, if it was the last.
+;   in    EBX = TCB
+;   out   does not return
+.global program_gone
+program_gone:
     mov eax, ebx
     call frame_free
     dec dword ptr [programs_running]

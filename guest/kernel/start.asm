@@ -22,6 +22,9 @@ start:
 .if NETWORK
     call network_init           ; the card (before there is any address space but the kernel's)
 .endif
+.if ECALLS
+    call ecalls_init            ; extensions and their services
+.endif
     call modules_start          ; the programs (needs everything above)
     call timer_init             ; the tick: last, so that the first program gets a whole one
 

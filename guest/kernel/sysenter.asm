@@ -27,6 +27,10 @@ sysenter_init:
 ;                ECX           EDX
 sysenter_entry:
     mov esp, [esp]
+.if ECALLS
+    test eax, eax
+    js fast_sysenter            ; no system call: ecalls/fast.asm
+.endif
     push SEL_UDATA
     push ecx
     push FLAGS_USER

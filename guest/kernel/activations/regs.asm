@@ -1,8 +1,9 @@
 ; All registers of a program, handed to it and taken from it (REGS in guest/abi).
 ;
-; Owns what of them is believed. handler.asm hands them out and takes them for signals, original.asm for activations.
+; Owns what of them is believed. handler.asm hands them out and takes them for signals, original.asm for activations;
+; signal_frame.asm of the kernel `ecalls` for its signals.
 
-.include "activations.inc"
+.include "kernel/kernel.inc"
 
 ; COPY_WORDS to, from, count: through ECX. A signal is about nothing else, and REP MOVSD takes long to begin.
 .macro COPY_WORDS to, from, count

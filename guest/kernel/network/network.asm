@@ -146,6 +146,8 @@ text_no_memory:
 
 .bss
 
+.global card_line
+
 .align 4
 card_line:                      ; the card's interrupt line; 0: no card
     .space 4

@@ -23,7 +23,8 @@ user_memory:
 
     ; Page by page, as the processor would look: directory, table.
     and eax, PAGE_MASK
-    mov ebx, cr3
+    CURRENT ebx
+    mov ebx, [ebx + TCB_SPACE]          ; to read CR3 takes longer
 .Lpage:
     mov ecx, eax
     shr ecx, TABLE_SHIFT
@@ -40,14 +41,15 @@ user_memory:
     jne .Lno
     add eax, PAGE_SIZE
     cmp eax, edx
-    jb .Lpage
-    clc
+    jb .Lmore                           ; most often it is one page, and processors guess so of a jump forwards
 .Lreturn:
     pop eax
     pop edi
     pop esi
     pop ebx
     ret
+.Lmore:
+    jmp .Lpage
 .Lno:
     stc
     jmp .Lreturn

@@ -1,0 +1,119 @@
+; The extension `probe`: the smallest that uses everything. What crossings cost is measured with it: whoever calls it learns
+; the number of the calling process, and an event makes handlers look up a word of memory, as in table 1 of the paper.
+;
+; Its generic system call with ESI = 0 answers the caller's number. Otherwise it raises an event with value EDI for process
+; ESI, with the number of its calls as key. The value says what the kernel handler does: see Probe in guest/abi/ecalls.py.
+
+.include "ecalls.inc"
+
+.text
+
+; probe_fast: SERVICE_FAST.
+probe_fast:
+    mov eax, [eax + CHANNEL_OWNER]
+    mov eax, [eax + TCB_NUMBER]
+    xor edx, edx
+    ret
+
+; probe_call: SERVICE_CALL.
+probe_call:
+    test eax, eax
+    jnz .Lraise
+    CURRENT eax
+    mov eax, [eax + TCB_NUMBER]
+    ret
+.Lraise:
+    push edx
+    call process_find
+    pop ecx
+    jc .Lnone
+    mov edx, probe_service
+    call channel_of
+    jc .Lnone
+    push eax
+    push ecx
+    mov edx, esp
+    call segment_put
+    pop ecx
+    pop eax
+    mov edx, [probe_calls]
+    inc dword ptr [probe_calls]
+    call event_raise
+    xor eax, eax
+    ret
+.Lnone:
+    mov eax, ERR_PROCESS
+    ret
+
+; probe_deferred: SERVICE_DEFERRED: takes the events, whose entries are words, and adds them up in CHANNEL_PRIVATE.
+probe_deferred:
+    push ebx
+    mov ebx, eax
+.Lnext:
+    mov eax, ebx
+    call segment_take
+    jc .Lreturn
+    mov eax, [eax]
+    add [ebx + CHANNEL_PRIVATE], eax
+    jmp .Lnext
+.Lreturn:
+    pop ebx
+    ret
+
+; probe_handler: SERVICE_HANDLER.
+probe_handler:
+    cmp edx, PROBE_SPIN
+    je .Lspin
+    cmp edx, PROBE_FAULT
+    je .Lfault
+    cmp edx, PROBE_RAISE
+    je .Lraise
+    mov eax, [probe_word]
+    and eax, FILTER_PASS
+    ret
+.Lspin:
+    jmp .Lspin
+.Lfault:
+    mov eax, [PROBE_FAULT]      ; near address 0: no page is there
+    ret
+.Lraise:
+    xor edx, edx
+    xor ecx, ecx
+    call event_raise            ; heard when this handler has ended
+    mov eax, FILTER_PASS
+    ret
+
+; probe_thread: SERVICE_THREAD: looks the word up, and waits a tick, as only a thread can.
+probe_thread:
+    inc dword ptr [eax + CHANNEL_PRIVATE]
+    mov ebx, 1
+    mov ecx, NO_SOCKET
+    jmp wait
+
+.data
+
+.align 4
+probe_service:                  ; SERVICE
+    .long 0, text_probe
+    .long probe_fast, probe_call, probe_deferred, probe_handler, probe_thread
+    .long 0, 0
+    .long DATA_RING, 4, PROBE_SLOTS
+    .long DATA_RING, 4, PROBE_SLOTS
+probe_service_end:
+probe_word:                     ; what handlers look up
+    .long FILTER_PASS
+
+.global probe_service
+
+.assert probe_service_end - probe_service == SERVICE_SIZE, "a SERVICE has that many words"
+
+.rodata
+
+text_probe:
+    .asciz "probe"
+
+.bss
+
+.align 4
+probe_calls:                    ; events raised
+    .space 4
