@@ -1,0 +1,40 @@
+"""ECalls: services, channels, events in both directions. Each case is a program and the console that it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from loader.image import Image
+
+ImageMaker = Callable[..., Image]      # the fixture `ecalls_image`
+Boot = Callable[..., Any]              # the fixture `ecalls`
+
+CPU = "k7-550"                         # it has SYSENTER
+CASES = {
+    "fast": (
+        "no such service", "nor this", "nor this long one", "no name", "a name that is not ours",
+        "a name around the end", "a registration that is not ours", "no such method", "no real-time signal",
+        "no kernel handler", "not registered", "registered", "fast: the number of the process", "fast, by SYSENTER",
+        "registers are kept", "by name", "a service without a system call", "no service", "another channel",
+        "beyond the last", "the end of a handler that does not run", "likewise", "the last one", "no more", "one less",
+        "once only", "gone", "again", "and empty", "nothing to wait for", "no such call"),
+    "handlers": (
+        "a kernel handler", "raised", "an event", "its value", "a user handler", "raised", "it has seen the value",
+        "and where the data are", "it may not call the kernel", "nor fast", "our registers are ours", "again", "twice",
+        "the kernel's lets it pass", "an event that a handler has raised is heard, too"),
+    "deferred": (
+        "three", "heard at the next system call", "and no more to be heard", "all of them",
+        "not at a system call, but when the scheduler chose", "after two ticks, or three", "full",
+        "the newest two are lost", "as it is unless one says otherwise", "in the oldest one's place",
+        "behind which is now the first", "which is lost", "nonsense"),
+}
+
+
+@pytest.mark.parametrize("program", CASES)
+def test_a_program_leaves_what_its_row_says(program: str, ecalls_image: ImageMaker, ecalls: Boot) -> None:
+    done = ecalls(ecalls_image([program]), cpu=CPU)
+    assert done.lines == list(CASES[program]), done.console
+    assert done.result.exit_code == 0
