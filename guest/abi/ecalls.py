@@ -178,11 +178,13 @@ class EcallSize(Word):
 
 
 class Probe(Word):
-    """The service `probe`: values of its events that its kernel handler does not just look at"""
+    """The service `probe`: values of its events that its kernel handler does not just look at; and more"""
 
     PROBE_SPIN = 1, "it runs for ever"
     PROBE_FAULT = 2, "it reads where there is nothing"
     PROBE_RAISE = 3, "it raises an event for the same channel"
+    PROBE_HEARD = 4, "argument of a Fast User-ECall: what was heard of the caller, in place of who it is"
+    PROBE_FULL = 5, "likewise: all that a Fast User-ECall can turn into: a system call, and all of a system call's end"
     PROBE_SLOTS = 64, "entries of its rings, each a word"
 
 

@@ -8,11 +8,23 @@
 
 .text
 
-; probe_fast: SERVICE_FAST.
+; probe_fast: SERVICE_FAST: who the caller is; with the argument PROBE_HEARD what was heard of it: the sum of the events that
+; it deferred, and how often its thread has run. With PROBE_FULL, it asks for all that can be asked for.
 probe_fast:
+    cmp edx, PROBE_HEARD
+    je .Lheard
+    cmp edx, PROBE_FULL
+    je .Lfull
     mov eax, [eax + CHANNEL_OWNER]
     mov eax, [eax + TCB_NUMBER]
     xor edx, edx
+    ret
+.Lheard:
+    mov eax, [eax + CHANNEL_PRIVATE]
+    xor edx, edx
+    ret
+.Lfull:
+    mov edx, RUN_SYSCALL | RUN_BOTTOM_HALVES | NEED_RESCHED | SIGNALS_PENDING
     ret
 
 ; probe_call: SERVICE_CALL.

@@ -50,6 +50,10 @@ _start:
     EXPECT 1, "fast, by SYSENTER\n"
     lea eax, [edi + ebp]
     EXPECT 23, "registers are kept\n"
+    FAST 0, PROBE_FULL
+    EXPECT ERR_PROCESS, "as a system call, which takes the argument for a process\n"
+    FAST_SYSENTER 0, PROBE_FULL
+    EXPECT ERR_PROCESS, "likewise\n"
     CALL_KERNEL SYS_ECALL, probe, 0, 0
     EXPECT 1, "by name\n"
     CALL_KERNEL SYS_ECALL, io, 0, 0
