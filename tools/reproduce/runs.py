@@ -75,17 +75,18 @@ class Run:
         return np.array(found, np.int64)
 
 
-def run(name: str, cpu: str | Profile, arguments: str | None = None, places: Sequence[str] = (), *,
+def run(name: str, cpu: str | Profile, arguments: str | Sequence[str] | None = None, places: Sequence[str] = (), *,
         sent: Sequence[int] = (), memory: int = MEMORY, parameters: Mapping[str, int] | None = None) -> Run:
-    """Boot an image of ours, its first program with other `arguments` if any are given, and run it to its end, which
-    must be an exit with 0. Arrivals at `places` in the code are noted besides its paths. `sent` are cycles at which the
+    """Boot an image of ours, its first program with other `arguments` if any are given, or its first few if there are
+    several, and run it to its end, which must be an exit with 0. Arrivals at `places` in the code are noted besides its paths. `sent` are cycles at which the
     far end of COM1 sends a byte; `parameters` are the kernel's, over the image's.
 
     Raises RunError if it ends otherwise, ImageError, ProfileError and PathError.
     """
     image = load_image(name, parameters=parameters)
-    if arguments is not None:
-        image.modules[0] = with_arguments(image.modules[0], arguments)
+    given = [] if arguments is None else [arguments] if isinstance(arguments, str) else arguments
+    for at, each in enumerate(given):
+        image.modules[at] = with_arguments(image.modules[at], each)
     profile = cpu if isinstance(cpu, Profile) else load_profile(cpu)
     title = f"{image.modules[0].string if image.modules else name} in {name} on {profile.name}"
     boot = partial(_boot, image, profile, sent, memory)
