@@ -132,21 +132,14 @@ program_end:
     call sockets_end
 .endif
 .if ECALLS
-    mov eax, ebx
-    call process_end            ; all else that only this kernel's programs have
-.endif
+    jmp process_end             ; what else its programs have, and these same steps in its own order
+.else
     ; Out of the program's space, then away with it, and with the thread.
     mov eax, kernel_directory - KERNEL_BASE
     mov cr3, eax
     mov eax, [ebx + TCB_SPACE]
     add eax, KERNEL_BASE
     call space_free
-
-; program_gone: the running thread has no space of its own any more: away with it, and with the machine, if it was the last.
-;   in    EBX = TCB
-;   out   does not return
-.global program_gone
-program_gone:
     mov eax, ebx
     call frame_free
     dec dword ptr [programs_running]
@@ -156,6 +149,7 @@ program_gone:
 .Llast:
     mov eax, [program_exit_code]
     jmp machine_end
+.endif
 
 .bss
 

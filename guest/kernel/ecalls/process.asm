@@ -38,21 +38,16 @@ process_find:
 .Lreturn:
     ret
 
-; process_end: the running process ends: all that knows of it forgets it.
-;   in    EAX = PCB
+; process_end: takes the running process apart and runs another; after the last one, ends the machine. All that knows of it
+; forgets it first.
+;   in    EBX = PCB; its sockets are closed
+;   out   does not return
 .global process_end
 process_end:
-    push ebx
-    mov ebx, eax
-    call channels_end
+    .irp routine, channels_end, rings_end, watched_end, signals_end, sched_end
     mov eax, ebx
-    call rings_end
-    mov eax, ebx
-    call watched_end
-    mov eax, ebx
-    call signals_end
-    mov eax, ebx
-    call sched_end
+    call \routine
+    .endr
     mov eax, processes - PCB_NEXT       ; as if it were the PCB_NEXT of one
 .Lnext:
     mov edx, eax
@@ -61,8 +56,35 @@ process_end:
     jne .Lnext
     mov eax, [ebx + PCB_NEXT]
     mov [edx + PCB_NEXT], eax
-    pop ebx
-    ret
+
+    ; Out of its space, of which nothing may be left when a handler comes back from another one.
+    mov eax, kernel_directory - KERNEL_BASE
+    mov cr3, eax
+    xchg eax, [ebx + TCB_SPACE]
+    add eax, KERNEL_BASE
+    call space_free
+
+; thread_gone: the running thread, in the kernel's space and known to nobody, leaves for ever; after the last one, ends the
+; machine.
+;   in    EBX = PCB
+;   out   does not return
+;
+; The next one is chosen while the area that it stands on is still its own: the scheduler may run handlers. From frame_free
+; to switch_load nothing is interrupted, and no frame taken (TRICKS, "The last steps of a thread").
+.global thread_gone
+thread_gone:
+    dec dword ptr [programs_running]
+    jz .Llast
+    call sched_pick
+    xchg eax, ebx
+    call frame_free
+    mov eax, ebx
+    jmp switch_load
+.Llast:
+    mov eax, ebx
+    call frame_free
+    mov eax, [program_exit_code]
+    jmp machine_end
 
 .bss
 

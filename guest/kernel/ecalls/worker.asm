@@ -58,7 +58,7 @@ worker:
     mov eax, ebp
     call sched_end
     mov ebx, ebp
-    jmp program_gone
+    jmp thread_gone
 
 ; worker_end: a channel ends; it is free as soon as its thread has ended, which it does when it can.
 ;   in    EBX = CHANNEL
