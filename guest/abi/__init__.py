@@ -1,8 +1,8 @@
 """The one definition of every constant and structure that kernel, user programs and host share.
 
 It is rendered three ways: `constants()` for the assembler, `Layout.decode` for the host, and the reference pages
-docs/guest-abi.md (`python -m guest.abi`), docs/microkernel-abi.md (`python -m guest.abi micro`) and
-docs/activations-abi.md (`python -m guest.abi activations`). It imports nothing but the standard library.
+docs/guest-abi.md (`python -m guest.abi`), docs/microkernel-abi.md (`python -m guest.abi micro`),
+docs/activations-abi.md (`python -m guest.abi activations`) and docs/ecalls-abi.md (`python -m guest.abi ecalls`). It imports nothing but the standard library.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ VM_WORDS: tuple[type[Word], ...] = (                 # of virtual machines on th
     vm.VmMemory, vm.VmUserMemory, vm.VmRequest, vm.VmLine, vm.VmInterrupt, vm.VmNumber, vm.VmSize, vm.KipStub,
     vm.VmPriority, vm.MachineState, vm.VtStatus,
 )
-ECALLS_WORDS: tuple[type[Word], ...] = (             # the numbers of `ecalls`, beside the first kernel's and the network's
+ECALLS_WORDS: tuple[type[Word], ...] = (             # the numbers of `ecalls`, beside the network's
     ecalls.EcallsParameter, ecalls.EcallVector, ecalls.EcallCall, ecalls.EcallCallRange, ecalls.FastCall,
     ecalls.EcallError, ecalls.FastResult, ecalls.Method, ecalls.Filter, ecalls.Defer, ecalls.Organization,
     ecalls.Overflow, ecalls.EcallSize, ecalls.Probe, ecalls.BottomHalf, ecalls.Due,

@@ -19,13 +19,13 @@ from guest.abi.cpu import FRAME, GATE, TSS, Vector
 from guest.abi.kernel import TCB, Syscall, ThreadState
 from guest.abi.layout import Field, Layout, group, u8, u16, u32
 from guest.abi.memory import PICTURE, Memory
-from guest.abi.reference import activations_reference, micro_reference, reference
+from guest.abi.reference import activations_reference, ecalls_reference, micro_reference, reference
 from guest.abi.words import Word
 
 GUEST = Path(guest.__path__[0])
 SOURCES = sorted([*GUEST.rglob("*.asm"), *GUEST.rglob("*.inc")])
 PAGES = (("guest-abi.md", reference, ""), ("microkernel-abi.md", micro_reference, "micro"),
-         ("activations-abi.md", activations_reference, "activations"))
+         ("activations-abi.md", activations_reference, "activations"), ("ecalls-abi.md", ecalls_reference, "ecalls"))
 
 
 def code(path: Path) -> list[tuple[str, str]]:
