@@ -11,6 +11,7 @@ from typing import Any
 
 from emu.clock import NEVER, Clock
 from emu.kept import Kept
+from emu.net.hub import Port
 from emu.net.packets import (
     ANY_MAC,
     BROADCAST,
@@ -42,7 +43,7 @@ class Host(Kept):
 
     KEPT = ("received", "malformed", "ignored", "fragments", "unclaimed", "unreachable", "arps", "pings")
 
-    def __init__(self, clock: Clock, end: End, mac: bytes = MAC, ip: bytes = IP) -> None:
+    def __init__(self, clock: Clock, end: End | Port, mac: bytes = MAC, ip: bytes = IP) -> None:
         """Raises ValueError if there is a host at this end already."""
         self.clock = clock
         self.end = end

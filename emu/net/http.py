@@ -1,6 +1,7 @@
 """HTTP load, as httperf makes it (Mosberger and Jin, 1998): connections at a rate, whatever becomes of earlier ones.
 
 Each connection sends GET requests, one when the reply to the one before is complete, and is closed behind the last.
+One that is to send none stays open, and says nothing.
 Every connection and reply is timed, and every failure counted by its kind. A server that goes slow meets ever more
 connections, up to a bound, as of a client's file descriptors; beyond it, those that arrive fail at once.
 """
@@ -8,6 +9,7 @@ connections, up to a bound, as of a client's file descriptors; beyond it, those 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import IntEnum
 from fractions import Fraction
 from typing import Any
@@ -15,7 +17,6 @@ from typing import Any
 from emu.kept import Kept
 from emu.net.arrivals import Arrivals
 from emu.net.connection import Connection, Failure
-from emu.net.host import Host
 from emu.net.packets import ip_text
 from emu.net.reply import Reply, ReplyError
 from emu.net.spread import Spread
@@ -54,8 +55,9 @@ class Session(Kept):
 
     KEPT = ("_left", "_began", "_asked", "_first", "_reply")
 
-    def __init__(self, pool: Pool, connection: Connection) -> None:
+    def __init__(self, pool: Pool, key: int, connection: Connection) -> None:
         self._pool = pool
+        self._key = key                     # of the session, in the pool
         self._connection = connection
         self._left = pool.per_connection    # requests that have not been sent
         self._began = pool.moment           # the cycle of the SYN,
@@ -69,7 +71,8 @@ class Session(Kept):
     def opened(self) -> None:
         """Connected."""
         self._pool.connect_time.add(self._pool.moment - self._began)
-        self._ask()
+        if self._left:
+            self._ask()
 
     def received(self, data: bytes) -> None:
         """A part of a reply, or all of it."""
@@ -87,7 +90,7 @@ class Session(Kept):
         if self._reply.complete:
             self._replied()
         else:
-            pool.wait(self._connection.key)
+            pool.wait(self._key)
 
     def ended(self) -> None:
         """The server has no more to say."""
@@ -114,7 +117,7 @@ class Session(Kept):
         self._left -= 1
         self._asked, self._first, self._reply = pool.moment, 0, Reply()
         pool.requests += 1
-        pool.wait(self._connection.key)
+        pool.wait(self._key)
         self._connection.send(pool.request)
 
     def _replied(self) -> None:
@@ -134,37 +137,41 @@ class Session(Kept):
 
     def _close(self) -> None:
         self._connection.close()
-        self._pool.over(self._connection.key)
+        self._pool.over(self._key)
 
 
 class Pool(Kept):
-    """Clients that connect to one server: `rate` a second, until `count` have or it is time to `stop`."""
+    """Connections to one server: `rate` a second, until there were `count` or it is time to `stop`. They come from one
+    computer or from several, in turn.
+    """
 
     KEPT = ("requests", "replies", "bytes", "body_bytes", "statuses", "errors", "concurrent", "last", "connect_time",
             "response_time", "transfer_time", "connection_time", "_arrivals", "_timers")
 
-    def __init__(self, host: Host, stack: Stack, destination: bytes, rate: int, *, count: int | None = None,
+    def __init__(self, stacks: Sequence[Stack], destination: bytes, rate: int, *, count: int | None = None,
                  path: str = "/", port: int = PORT, timeout: int | None = None, requests: int = 1, most: int = MOST,
-                 start: int = 0, stop: int | None = None, name: str = "http") -> None:
-        """`rate`: connections a second. `requests`: in each, if the server keeps it open. `timeout`: ns without
-        progress; none: TCP's patience. `most`: connections at a time. `start`, `stop`: ns since cycle 0.
+                 start: int = 0, stop: int | None = None, seed: int | None = None, name: str = "http") -> None:
+        """`stacks`: the computers'. `rate`: connections a second. `requests`: in each, if the server keeps it open.
+        `timeout`: ns without progress; none: TCP's patience. `most`: connections of a computer at a time. `start`,
+        `stop`: ns since cycle 0. `seed`: they come at random, as Arrivals says.
 
         Raises ValueError for what cannot be asked for, and if the clock already has a pool called `name`.
         """
-        for word, value, least in (("rate", rate, 1), ("requests", requests, 1), ("most", most, 1), ("port", port, 1)):
+        for word, value, least in (("rate", rate, 1), ("requests", requests, 0), ("most", most, 1), ("port", port, 1)):
             if value < least:
                 raise ValueError(f"{word} of HTTP clients: at least {least}, not {value}")
         if not PATH.fullmatch(path):
             raise ValueError(f"a path is as /index.html, at most 1024 characters, and not {path[:40]!r}")
+        host = stacks[0].host
         self._clock = host.clock
-        self._stack = stack
+        self._stacks = stacks
         self._destination, self._port = destination, port
-        self._most = most
+        self._most = most * len(self._stacks)
         self._timeout = None if timeout is None else -(-timeout * self._clock.frequency // SECOND)
         self.per_connection = requests
         where = ip_text(destination) + (f":{port}" if port != PORT else "")
         self.request = f"GET {path} HTTP/1.1\r\nHost: {where}\r\nUser-Agent: Trapline\r\n\r\n".encode()
-        self._sessions: dict[int, Session] = {}         # by key of the connection
+        self._sessions: dict[int, Session] = {}         # by key: the connection's, times computers, plus which one
         self.requests = 0                               # sent
         self.replies = 0                                # complete
         self.bytes = 0                                  # received
@@ -180,7 +187,7 @@ class Pool(Kept):
         full_name = f"{host.end.name}.{name}"
         self._timers = Timers(self._clock, f"{full_name} timeout", self._timed_out)
         self._arrivals = Arrivals(host, full_name, destination, Fraction(rate), self._arrive, start=start, stop=stop,
-                                  count=count)
+                                  count=count, seed=seed)
 
     @property
     def moment(self) -> int:
@@ -198,18 +205,20 @@ class Pool(Kept):
         if len(self._sessions) >= self._most:
             self.errors[Error.FD_UNAVAILABLE] += 1
             return
-        connection = self._stack.connect(self._destination, self._port)
+        computer = self._arrivals.number % len(self._stacks)
+        connection = self._stacks[computer].connect(self._destination, self._port)
         if connection is None:
             self.errors[Error.ADDRESS_UNAVAILABLE] += 1
             return
-        self._sessions[connection.key] = Session(self, connection)
-        self.wait(connection.key)
+        key = connection.key * len(self._stacks) + computer
+        self._sessions[key] = Session(self, key, connection)
+        self.wait(key)
         self.concurrent = max(self.concurrent, len(self._sessions))
 
     # What sessions do
 
     def wait(self, key: int) -> None:
-        """A connection gets on: its timeout begins anew."""
+        """A session gets on: its timeout begins anew."""
         if self._timeout is not None:
             self._timers.set(key, self.moment + self._timeout)
 
@@ -224,7 +233,7 @@ class Pool(Kept):
         self.statuses[reply.status // 100 - 1] += 1
 
     def over(self, key: int) -> None:
-        """A connection is closed."""
+        """A session has closed its connection."""
         del self._sessions[key]
         self._timers.clear(key)
 
@@ -235,10 +244,12 @@ class Pool(Kept):
         return super().save() | {"sessions": [[key, session.save()] for key, session in self._sessions.items()]}
 
     def load(self, saved: dict[str, Any]) -> None:
-        """Go back to what `save` returned; the stack's connections have gone back before."""
+        """Go back to what `save` returned; the stacks' connections have gone back before."""
         super().load(saved)
-        self._sessions = {key: Session(self, self._stack.connections[key]) for key, _ in saved["sessions"]}
+        self._sessions.clear()
         for key, state in saved["sessions"]:
+            number, computer = divmod(key, len(self._stacks))
+            self._sessions[key] = Session(self, key, self._stacks[computer].connections[number])
             self._sessions[key].load(state)
 
     def describe(self) -> dict[str, int]:

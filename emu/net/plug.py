@@ -8,12 +8,15 @@
     sink[:port=N]
     tcpsink[:port=N]                                    a TCP service of the host
     udp:dst=IP,rate=BITS|frames=N[,size=N][,start=TIME][,stop=TIME][,count=N][,port=N][,from=N][,mac=MAC]
-    http:dst=IP,rate=N[,count=N][,path=PATH][,port=N][,timeout=TIME][,requests=N][,most=N][,start=TIME][,stop=TIME]
+    http:dst=IP,rate=N[,clients=N][,count=N][,path=PATH][,port=N][,timeout=TIME][,requests=N][,most=N][,start=TIME]
+         [,stop=TIME][,seed=N]
+    video[:servers=N][,gop=KINDS][,i=N][,p=N][,b=N][,spread=SHARE][,seed=N][,port=N]    video servers at 10.0.0.11, ...
     tap:NAME[,record=FILE]                              a TAP device of the host
     pcap:FILE                                           records, beside anything else
 
 Several are joined by "+": a host with its services, and recorders. Numbers and rates may end in K, M or G (decimal), a
 time ends in ns, us, ms or s. A source's rate is in bits of payload a second; mac is its destination's, and spares ARP.
+HTTP clients are the host, or so many computers, which all such loads share: 10.0.0.21, ...
 A capture that starts as recorded is sent at its very times, counted from cycle 0.
 Whatever is wrong raises ValueError, one line that says what and what is allowed.
 """
@@ -25,12 +28,14 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emu.kept import Kept
-from emu.net import http, pcap, tcpsink, udp
+from emu.net import http, pcap, tcpsink, udp, video
 from emu.net.host import IP, MAC, Host
+from emu.net.hub import Hub
 from emu.net.loop import Loop
 from emu.net.packets import ip, mac
 from emu.net.tap import Tap, attach
@@ -39,6 +44,9 @@ from emu.net.wire import SECOND, Wire
 
 if TYPE_CHECKING:
     from loader.image import Wiring
+
+FIRST_CLIENT = bytes((10, 0, 0, 21))    # address of the first computer of HTTP clients; the others' follow
+MOST_CLIENTS = 200
 
 DECIMAL = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 TIMES = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
@@ -128,7 +136,10 @@ KINDS = {
     "tap": Kind({"device": device_name, "record": file_name}, first="device"),
     "tcpsink": Kind({"port": port}),
     "http": Kind({"dst": ip, "rate": number, "count": number, "path": str, "port": port, "timeout": time,
-                  "requests": number, "most": number, "start": time, "stop": time}, needed=("dst", "rate")),
+                  "requests": number, "most": number, "start": time, "stop": time, "clients": number, "seed": number},
+                 needed=("dst", "rate")),
+    "video": Kind({"servers": number, "gop": str, "i": number, "p": number, "b": number, "spread": chance,
+                   "seed": number, "port": port}),
     "pcap": Kind({"file": file_name}, first="file"),
 }
 ALONE = ("loop", "replay", "tap")       # nobody but recorders is beside these
@@ -143,7 +154,8 @@ class Part:
     options: Mapping[str, Any]          # their values, by name
 
 
-PlugPart = Loop | pcap.Replay | Host | udp.Echo | udp.Sink | udp.Source | Stack | http.Pool | tcpsink.Sink | Tap
+PlugPart = (Loop | pcap.Replay | Host | udp.Echo | udp.Sink | udp.Source | Stack | http.Pool | tcpsink.Sink
+            | video.Servers | Tap)
 
 
 class Plug(Kept):
@@ -200,18 +212,26 @@ class Plug(Kept):
             case "tcpsink":
                 made = tcpsink.Sink(self._tcp(), **options)
             case "http":
-                made = http.Pool(self._host(), self._tcp(), options.pop("dst"), **options,
-                                 name=_free_name("http", self.parts))
+                clients = options.pop("clients", None)
+                stacks = [self._tcp()] if clients is None else self._clients(clients)
+                made = http.Pool(stacks, options.pop("dst"), **options, name=_free_name("http", self.parts))
+            case "video":
+                made = video.Servers(wire.clock, self._hub, **options)
             case _:
                 options = {{"dst": "destination", "from": "source"}.get(key, key): options[key] for key in options}
                 made = udp.Source(self._host(), **options)
         self.parts[_free_name(part.kind, self.parts)] = made
 
+    @cached_property
+    def _hub(self) -> Hub:
+        """Where hosts are plugged in."""
+        return Hub(self._wire.ends[1])
+
     def _host(self, ip: bytes = IP, mac: bytes = MAC) -> Host:
         """The host of all services."""
         host = self.parts.get("host")
         if host is None:
-            host = self.parts["host"] = Host(self._wire.clock, self._wire.ends[1], mac, ip)
+            host = self.parts["host"] = Host(self._wire.clock, self._hub.port(), mac, ip)
         assert isinstance(host, Host)
         return host
 
@@ -220,6 +240,23 @@ class Plug(Kept):
         stack = self.parts.get("tcp")
         if stack is None:
             stack = self.parts["tcp"] = Stack(self._host())
+        assert isinstance(stack, Stack)
+        return stack
+
+    def _clients(self, count: int) -> list[Stack]:
+        """The TCP of so many other computers. Raises ValueError."""
+        if not 1 <= count <= MOST_CLIENTS:
+            raise ValueError(f"there are 1 to {MOST_CLIENTS} clients, not {count}")
+        return [self._client(number) for number in range(count)]
+
+    def _client(self, number: int) -> Stack:
+        """The TCP of one of them."""
+        name = f"client {number + 1}"
+        stack = self.parts.get(f"{name} tcp")
+        if stack is None:
+            address = FIRST_CLIENT[:-1] + bytes((FIRST_CLIENT[-1] + number,))
+            host = self.parts[name] = Host(self._wire.clock, self._hub.port(name), MAC[:-1] + address[-1:], address)
+            stack = self.parts[f"{name} tcp"] = Stack(host)
         assert isinstance(stack, Stack)
         return stack
 

@@ -35,7 +35,7 @@ class Stack(Kept):
         """Raises ValueError if the host has TCP already."""
         if Protocol.TCP in host.protocols:
             raise ValueError("the host has TCP already")
-        self._host = host
+        self.host = host
         self.clock = host.clock
         self.connections: dict[int, Connection] = {}                    # by key
         self._listeners: dict[int, Callable[[Connection], None]] = {}   # by port
@@ -79,7 +79,7 @@ class Stack(Kept):
         return connection
 
     def _first(self, key: int) -> int:
-        number = crc32(self._host.ip + key.to_bytes(8))
+        number = crc32(self.host.ip + key.to_bytes(8))
         return (self.clock.moment * TICKS // self.clock.frequency + number) % SEQUENCES
 
     def _answer(self, peer: bytes, segment: Tcp) -> None:
@@ -102,7 +102,7 @@ class Stack(Kept):
     def send(self, peer: bytes, segment: Tcp) -> None:
         """Send a segment; the wire may drop it."""
         self.sent += 1
-        self._host.send(peer, Protocol.TCP, segment.build(self._host.ip, peer))
+        self.host.send(peer, Protocol.TCP, segment.build(self.host.ip, peer))
 
     def remove(self, connection: Connection) -> None:
         """A connection is over."""
@@ -120,7 +120,7 @@ class Stack(Kept):
         segment = Tcp.parse(packet.payload, packet.source, packet.destination)
         self.received += 1
         connection = self.connections.get(connection_key(segment.destination, packet.source, segment.source))
-        if packet.destination != self._host.ip:
+        if packet.destination != self.host.ip:
             self.rejected += 1          # TCP knows no broadcasts
         elif connection:
             connection.receive(segment)

@@ -33,7 +33,7 @@ class Site(Pair):
         self.guest.addresses[HOST] = HOST_MAC
         self.server = Server(self.guest, answer or answer_with(REPLY), **server or {})
         self.stack = Stack(self.host)
-        self.pool = Pool(self.host, self.stack, GUEST, **({"rate": 100, "count": 1} | options))
+        self.pool = Pool([self.stack], GUEST, **({"rate": 100, "count": 1} | options))
         self.parts += [self.server, self.stack, self.pool]
 
     def run(self) -> dict[str, int]:

@@ -24,7 +24,7 @@ from loader.image import Wiring
 from tests.emu.net.tcp_server import Server, answer_with
 
 GUEST = ip("10.0.0.2")
-KINDS = "none, loop, replay, host, echo, sink, udp, tap, tcpsink, http, pcap"
+KINDS = "none, loop, replay, host, echo, sink, udp, tap, tcpsink, http, video, pcap"
 
 
 @pytest.fixture
