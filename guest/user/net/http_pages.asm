@@ -13,6 +13,7 @@
 replies:                        ; what there is at a path
     ANSWER path_root,  status_ok, type_html, index, index_end
     ANSWER path_index, status_ok, type_html, index, index_end
+    ANSWER path_1k,    status_ok, type_html, lines, lines_1k
     ANSWER path_4k,    status_ok, type_html, lines, lines_4k
     ANSWER path_16k,   status_ok, type_html, lines, lines_16k
 replies_end:
@@ -33,6 +34,8 @@ path_root:
     .asciz "/"
 path_index:
     .asciz "/index.html"
+path_1k:
+    .asciz "/1k.html"
 path_4k:
     .asciz "/4k.html"
 path_16k:
@@ -90,7 +93,12 @@ LINE = 64                       ; bytes of a line of the pages that are here for
 lines:
     .ascii "<!DOCTYPE html><html lang=\"en\"><title>Lines</title><p>First one\n"
 .assert . - lines == LINE, "a line of another length"
-.rept 4096 / LINE - 1
+.rept 1024 / LINE - 1
+    .ascii "<p>Here is a line of sixty-four bytes and so is every other one\n"
+.endr
+.assert . - lines == 1024, "1 KiB is not what the page has"
+lines_1k:
+.rept (4096 - 1024) / LINE
     .ascii "<p>Here is a line of sixty-four bytes and so is every other one\n"
 .endr
 .assert . - lines == 4096, "4 KiB is not what the page has"

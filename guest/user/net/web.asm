@@ -5,12 +5,13 @@
 ; is no request gets told so, and the connection ends.
 
 PORT = 80
+WORK_ROUNDS = 256               ; of some cycles each: one piece of what a page takes
 PARTING_MAX = 65536             ; bytes that a client may go on sending when our stream has ended
 
 .text
 
 ; main: serves.
-;   in    EAX = argument string: maybe a port
+;   in    EAX = argument string: maybe a port, or 0, and what a page takes, in WORK_ROUNDS; what follows is for `serve`
 ;   out   EAX = exit code
 .global main
 main:
@@ -19,6 +20,15 @@ main:
     push edi
     push ebp
     call argument_next
+    mov esi, eax
+    call argument_next
+    mov edi, eax
+    call argument_number
+    mov [work], eax
+    mov eax, edi
+    call argument_next
+    mov edi, eax
+    mov eax, esi
     call argument_number
     test eax, eax
     jnz .Lport
@@ -31,6 +41,7 @@ main:
     mov edx, listen_turn
     mov ecx, SEAT_STAYS
     call seat_new
+    mov eax, edi
     call serve
 .Lerror:
     mov eax, text_port
@@ -68,6 +79,7 @@ hear_turn:
     jc .Lmore
 .Lrequest:
     call request_read
+    call page_make
     mov dword ptr [ebx + SEAT_STATE], SEAT_SPEAKS
     mov dword ptr [ebx + SEAT_TURN], speak_turn
     call seat_moved
@@ -77,6 +89,17 @@ hear_turn:
     ret
 .Lwait:
     clc
+    ret
+
+; page_make: what has to be computed for a page: nothing that is ever seen.
+;   out   EBX is kept
+page_make:
+    imul ecx, [work], WORK_ROUNDS
+    jecxz .Lreturn
+.Lround:
+    dec ecx
+    jnz .Lround
+.Lreturn:
     ret
 
 ; speak_turn: the turn of a client who is being answered.
@@ -134,3 +157,9 @@ end_turn:
 
 text_port:
     .asciz "web: the port is taken\n"
+
+.bss
+
+.align 4
+work:                           ; pieces that a page takes
+    .space 4

@@ -105,6 +105,16 @@ def test_more_than_it_can_take_is_lost_and_then_it_goes_on() -> None:
     assert network.wire.ends[0].sent == late + 1
 
 
+def test_a_transmit_ring_that_has_been_full_goes_on() -> None:
+    machine, network = guest("udp:dst=10.0.0.2,port=7,frames=8000,size=1472,count=300", "duplicate=1")
+    machine.run(max_cycles=60 * MS)                     # twice as many come as can go
+    assert word(machine, "e1000_full") > 0
+    late = network.wire.ends[0].sent
+    network.wire.ends[1].send(asks(PEER, ip("10.0.0.9")))
+    machine.run(max_cycles=MS)
+    assert network.wire.ends[0].sent > late
+
+
 def test_a_frame_longer_than_any_is_dropped_and_its_descriptors_come_back() -> None:
     machine, network = guest("none")
     for _ in range(2 * E1000Size.E1000_RING):

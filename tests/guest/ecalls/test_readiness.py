@@ -229,3 +229,27 @@ def test_only_what_was_asked_for_wakes(call: str, ecalls_image: ImageMaker) -> N
         assert puppet.set(puppet.area, 2 * SET) == {listener}
     else:
         assert [puppet.word(puppet.area + at) for at in (0, 4, 8)] == [listener, READ, 77]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_any_calls_do_no_harm(seed: int, puppet: Puppet) -> None:
+    """Whatever the arguments: each call answers, or waits for a tick, and the kernel is well at the end."""
+    chance = random.Random(seed)
+    listener = puppet.listen()
+    sockets = [listener, *puppet.pair(listener), *puppet.pair(listener)]
+    for _ in range(300):
+        places = [puppet.area, puppet.area + 0x800, puppet.area + 0xFFC, puppet.area + 3, 0, 0xBFFF_FFF0, 0xC000_0000,
+                  chance.getrandbits(32)]
+        anything = [*sockets, *places, 0, 1, 3, 64, -1, chance.getrandbits(32), chance.randrange(200)]
+        puppet.words(puppet.area + 4 * chance.randrange(0x380), [chance.choice(anything) for _ in range(8)])
+        number = chance.choice([EcallCall.SYS_SELECT, EcallCall.SYS_INTEREST, EcallCall.SYS_READY, EcallCall.SYS_RINGS,
+                                EcallCall.SYS_RINGS_ENTER, EcallCall.SYS_RINGS_ENTER, SocketCall.SYS_SOCKET_WRITE])
+        first, second, third = (chance.choice(anything) for _ in range(3))
+        if number in (EcallCall.SYS_SELECT, EcallCall.SYS_READY):
+            third = chance.choice([0, 0, 1])
+        if number == EcallCall.SYS_RINGS_ENTER:
+            first, second = chance.choice([0, 1, 64, -1]), 0
+        if number == EcallCall.SYS_RINGS:
+            first = chance.choice(places)
+        puppet.call(number, first, second, third)
+    puppet.finish()

@@ -29,7 +29,7 @@ from loader.image import Image
 
 CPU, MS = "p5-166", 166_000     # and its cycles in a millisecond
 MEMORY = 6 << 20
-ECHO = Program("echo", more=("serve",), parts=NETWORK)
+ECHO = Program("echo", more=("serve", "seats"), parts=NETWORK)
 CARD = "network: 10.0.0.2, 82540EM"
 GUEST = ip("10.0.0.2")
 
@@ -168,7 +168,7 @@ def test_a_program_that_needs_all_of_the_processor_does_not_stop_it(up: Callable
 
 @pytest.mark.parametrize("variant", ["l4"])
 def test_pages_are_served_beside_one(up: Callable[..., Site]) -> None:
-    sources = ("serve", "http_request", "http_fields", "http_reply", "http_pages", "http_text")
+    sources = ("serve", "seats", "http_request", "http_fields", "http_reply", "http_pages", "http_text")
     web = Program("web", more=sources, parts=NETWORK)
     place = up(web, Program("cpu"), plug="http:dst=10.0.0.2,rate=100,count=8,start=100ms,path=/4k.html").run(250)
     said = place.said("http")
@@ -177,7 +177,8 @@ def test_pages_are_served_beside_one(up: Callable[..., Site]) -> None:
 
 @pytest.mark.parametrize("variant", ["uls"])
 def test_the_second_one_has_no_card_and_goes_on_without(up: Callable[..., Site]) -> None:
-    place = up(ECHO, Program("other", "echo", more=("serve",), parts=NETWORK), plug=datagrams(20, start="30ms")).run(60)
+    other = Program("other", "echo", more=("serve", "seats"), parts=NETWORK)
+    place = up(ECHO, other, plug=datagrams(20, start="30ms")).run(60)
     assert sorted(place.lines) == sorted([CARD, "network: 10.0.0.2, no card"])
     assert place.said("udp")["returned datagrams"] == 20
 

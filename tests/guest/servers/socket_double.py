@@ -19,8 +19,8 @@ from loader.linker import Program, link
 GUEST = Path(abi.__file__).parents[1]
 LIBRARY = ("lib/print.asm", "lib/arguments.asm", "lib/sockets.asm")
 PROGRAMS = {
-    "echo": ("echo", "serve"),
-    "web": ("web", "serve", "http_request", "http_fields", "http_reply", "http_pages", "http_text"),
+    "echo": ("echo", "serve", "seats"),
+    "web": ("web", "serve", "seats", "http_request", "http_fields", "http_reply", "http_pages", "http_text"),
     "client": ("client", "client_request", "http_text"),
     "net": ("net",),
 }
