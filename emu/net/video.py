@@ -1,13 +1,13 @@
 """Video load: servers that send streams of frames, as an encoder makes them, to whoever asks by UDP.
 
-A player sends a REQUEST to a server's port: so many frames, so many a second. The server sends them to where that came
-from, the first one within a group of pictures from then on, each as a burst of datagrams, whatever becomes of them. A
-datagram begins with a PART, which says of which frame it is; what follows is of no meaning. Behind the last frame comes,
-in the same rhythm, what says that there are no more. How long a frame is depends on its kind, and on chance: the seed,
-the server and the player's port alone, so no stream depends on the others.
+A player sends a REQUEST to a server's port: so many frames, so many a second. The server sends them to where that
+came from, the first one within a group of pictures from then on, each as a burst of datagrams, whatever becomes of
+them. A datagram begins with a PART, which says of which frame it is; what follows is of no meaning. Behind the last
+frame comes, in the same rhythm, what says that there are no more. How long a frame is depends on its kind, and on
+chance: the seed, the server and the player's port alone, so no stream depends on the others.
 
-Frames come in the order in which they are shown. An encoder would send a P frame before the B frames that need it; that
-changes which frame a player has to wait for, not how much there is to receive and decode.
+Frames come in the order in which they are shown. An encoder would send a P frame before the B frames that need it;
+that changes which frame a player has to wait for, not how much there is to receive and decode.
 """
 
 from __future__ import annotations

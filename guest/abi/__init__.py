@@ -2,7 +2,8 @@
 
 It is rendered three ways: `constants()` for the assembler, `Layout.decode` for the host, and the reference pages
 docs/guest-abi.md (`python -m guest.abi`), docs/microkernel-abi.md (`python -m guest.abi micro`),
-docs/activations-abi.md (`python -m guest.abi activations`) and docs/ecalls-abi.md (`python -m guest.abi ecalls`). It imports nothing but the standard library.
+docs/activations-abi.md (`python -m guest.abi activations`) and docs/ecalls-abi.md (`python -m guest.abi ecalls`). It
+imports nothing but the standard library.
 """
 
 from __future__ import annotations

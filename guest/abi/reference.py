@@ -429,17 +429,19 @@ ECALLS_INTRODUCTION = """\
 Rendered from `guest/abi` by `python -m guest.abi ecalls > docs/ecalls-abi.md`; do not edit. Names are the assembler's
 constants, available in every source file without an include.
 
-The kernels `ecalls` and `ecalls-dwcs` have events between programs and extensions of the kernel (C. Poellabauer, K. Schwan
-and R. West, Lightweight Kernel/User Communication for Real-Time and Multimedia Applications, 2001), and what these are
-compared with. They differ in the scheduler alone. Both grow out of the first kernel and of `network`: all that
-[the guest ABI](guest-abi.md) says holds here, too, sockets included. [ECalls](ecalls.md) says how it all fits together.
+The kernels `ecalls` and `ecalls-dwcs` have events between programs and extensions of the kernel (C. Poellabauer, K.
+Schwan and R. West, Lightweight Kernel/User Communication for Real-Time and Multimedia Applications, 2001), and what
+these are compared with. They differ in the scheduler alone. Both grow out of the first kernel and of `network`: all
+that [the guest ABI](guest-abi.md) says holds here, too, sockets included. [ECalls](ecalls.md) says how it all fits
+together.
 
 ## Channels
 
-`SYS_ECALLS_REGISTER` makes a channel between a program and the extension that offers a service of that name. Each channel
-has a data segment for either direction, in pages that are never taken away: what the program tells at `ECALL_TELL +
-ECALL_SPAN * channel`, what the kernel tells at `ECALL_HEAR + ECALL_SPAN * channel`, both with a `CONTROL` in front. Each
-begins with `flag`, the number of events that have not been heard; the service says how the rest is organized:
+`SYS_ECALLS_REGISTER` makes a channel between a program and the extension that offers a service of that name. Each
+channel has a data segment for either direction, in pages that are never taken away: what the program tells at
+`ECALL_TELL + ECALL_SPAN * channel`, what the kernel tells at `ECALL_HEAR + ECALL_SPAN * channel`, both with a
+`CONTROL` in front. Each begins with `flag`, the number of events that have not been heard; the service says how the
+rest is organized:
 
 | organization | behind flag | an event |
 |---|---|---|
@@ -449,34 +451,36 @@ begins with `flag`, the number of events that have not been heard; the service s
 | `DATA_RING` | `ECALL_RING` | goes behind the last one |
 | `DATA_NONE` | as the service says | |
 
-Who tells writes the entry first, then its bit or `back`, then flag; who hears takes the entry first. The kernel may do its
-part between any two instructions of the program's. What finds no room is counted in `CONTROL_LOST`; with
-`OVERFLOW_OLDEST` the oldest of a ring makes room, so a program moves `front` by CMPXCHG, and looks again if it has moved.
+Who tells writes the entry first, then its bit or `back`, then flag; who hears takes the entry first. The kernel may
+do its part between any two instructions of the program's. What finds no room is counted in `CONTROL_LOST`; with
+`OVERFLOW_OLDEST` the oldest of a ring makes room, so a program moves `front` by CMPXCHG, and looks again if it has
+moved.
 
 ## Events of programs
 
-A Fast User-ECall is `int VECTOR_ECALL`, or SYSENTER, with `ECALL_FAST` plus the channel's number in EAX and an argument in
-EBX; it returns as a system call does. Unless the extension asks for more (`FastResult`), there is nothing on the way
-back: no bottom halves, no scheduler, no signals.
+A Fast User-ECall is `int VECTOR_ECALL`, or SYSENTER, with `ECALL_FAST` plus the channel's number in EAX and an
+argument in EBX; it returns as a system call does. Unless the extension asks for more (`FastResult`), there is nothing
+on the way back: no bottom halves, no scheduler, no signals.
 
-A Deferred User-ECall is an event in the segment, and then a bit in `CONTROL_WHEN`; the kernel clears it when the service
-has heard. However many events there are, the service hears once.
+A Deferred User-ECall is an event in the segment, and then a bit in `CONTROL_WHEN`; the kernel clears it when the
+service has heard. However many events there are, the service hears once.
 
 `SYS_ECALL` is the system call of a service, by its name; the program need not have registered.
 
 ## Events of the kernel
 
 `REGISTRATION_METHODS` says what an event does. A user handler finds its value in EAX and the address of the kernel's
-segment in EBX, has the stack that the program gave, and ends by `ECALL_RETURN` in EAX with `FILTER_` bits in EBX. It may
-run at any time, whatever process is running, and may not call the kernel: `ERR_RECURSION`. A handler in which
-`HANDLER_TICKS` ticks begin, or that faults, is ended: its channel has none any more, and the program gets `SIGXCPU` or
-`SIGSEGV`.
+segment in EBX, has the stack that the program gave, and ends by `ECALL_RETURN` in EAX with `FILTER_` bits in EBX. It
+may run at any time, whatever process is running, and may not call the kernel: `ERR_RECURSION`. A handler in which
+`HANDLER_TICKS` ticks begin, or that faults, is ended: its channel has none any more, and the program gets `SIGXCPU`
+or `SIGSEGV`.
 
 ## Signals
 
-They are delivered on the way back to the program, the most urgent first: `SIGKILL` and `SIGSTOP`, then real-time signals
-from `SIGRTMIN` on, then the others by number. A handler begins with a `SIGINFO` at ESP; its RET goes to the trampoline of
-its `SIGACTION`, which calls `SYS_SIGRETURN`. A signal that ends a program leaves the line `name: signal 9`.
+They are delivered on the way back to the program, the most urgent first: `SIGKILL` and `SIGSTOP`, then real-time
+signals from `SIGRTMIN` on, then the others by number. A handler begins with a `SIGINFO` at ESP; its RET goes to the
+trampoline of its `SIGACTION`, which calls `SYS_SIGRETURN`. A signal that ends a program leaves the line `name: signal
+9`.
 
 """
 

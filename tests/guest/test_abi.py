@@ -162,4 +162,4 @@ def test_a_page_is_what_the_command_prints(name: str, render: Callable[[], str],
 def test_the_command_knows_no_other_page() -> None:
     printed = subprocess.run([sys.executable, "-m", "guest.abi", "macro"], capture_output=True, text=True,
                              cwd=GUEST.parent)
-    assert printed.returncode == 1 and printed.stderr == "usage: python -m guest.abi [micro|activations]\n"
+    assert printed.returncode == 1 and printed.stderr == "usage: python -m guest.abi [micro|activations|ecalls]\n"

@@ -22,7 +22,7 @@ class Point(NamedTuple):
     """A run: so many events are deferred together; or they are told at once, in a way."""
 
     cpu: str
-    count: int
+    events: int
     way: str = ""
 
 
@@ -42,14 +42,16 @@ def measure(plan: Plan) -> Findings:
             label, fast = f"fast, {WAYS[way][2]}", found[Point(cpu, 1, way)]
             rows.append(Row("1 event", label, "us", cpu, ours=fast))
             cheaper = [count for count in counts if deferred[count] < count * fast]
-            rows.append(Row("break-even", f"deferred below {label}", "events", cpu, ours=cheaper[0] if cheaper else None,
+            rows.append(Row("break-even", f"deferred below {label}", "events", cpu,
+                            ours=cheaper[0] if cheaper else None,
                             open="" if cheaper else f"not with {counts[-1]} events",
                             notes=(PAPERS,) if way == "int" else ()))
             lines.append(Line(label, tuple((float(count), count * fast) for count in counts), colour))
         charts.append(Chart(f"Deferred and fast events on {cpu}", "events", "us", tuple(lines)))
     return Findings(rows, charts, [
-        "Medians, but the mean of library calls, of which the first one finds less in the caches. Deferred: these and what the scheduler does to hear them, without the scheduler itself, "
-        "which would have run anyway. The service takes each event out of the segment."])
+        "Medians, but the mean of library calls, of which the first one finds less in the caches. Deferred: these and "
+        "what the scheduler does to hear them, without the scheduler itself, which would have run anyway. The service "
+        "takes each event out of the segment."])
 
 
 def _cost(plan: Plan, point: Point) -> float:
@@ -57,8 +59,8 @@ def _cost(plan: Plan, point: Point) -> float:
     if point.way:
         kind, path, _ = WAYS[point.way]
         return cost(crossings(plan, point.cpu, kind), path).us
-    run = crossings(plan, point.cpu, f"deferred {point.count}")
-    return cost(run, "defer").mean_us * point.count + cost(run, "schedule").us
+    run = crossings(plan, point.cpu, f"deferred {point.events}")
+    return cost(run, "defer").mean_us * point.events + cost(run, "schedule").us
 
 
 TABLE = Table(NAME, "from how many events on it is cheaper to defer them", (IMAGE,), ("k7-550", "p2-450"), measure)

@@ -18,10 +18,12 @@ PAPERS = "k7-550"               # the processor that the paper's figures are of
 BATCH = 8                       # events that are deferred together
 FAST_BAR, HANDLER_BAR, DEFERRED_BAR = 0.63, 0.13, 0.15      # of a system call, of a real-time signal, of a system call
 NO_SYSENTER = "this processor has no SYSENTER"
-NOT_LINUX = ("Linux 2.2.13 spent 2,700 cycles on a system call that does nothing, of which a trap and its return were about "
-             "280 (see docs/timing.md); ours does as little as there is to do, so all of ours are a small part of theirs.")
-LEAN = ("The bar is the paper's ratio to its real-time signal, which took 14,300 cycles of Linux. Ours has the same steps "
-        "- queued, woken, chosen, switched to, handled, back - in a tenth of that, so what a user handler saves is less.")
+NOT_LINUX = (
+    "Linux 2.2.13 spent 2,700 cycles on a system call that does nothing, of which a trap and its return were about 280 "
+    "(see docs/timing.md); ours does as little as there is to do, so all of ours are a small part of theirs.")
+LEAN = (
+    "The bar is the paper's ratio to its real-time signal, which took 14,300 cycles of Linux. Ours has the same steps "
+    "- queued, woken, chosen, switched to, handled, back - in a tenth of that, so what a user handler saves is less.")
 
 
 class Point(NamedTuple):
@@ -84,9 +86,9 @@ def measure(plan: Plan) -> Findings:
     return Findings(rows, notes=[
         "Medians, caches warm. A system call and the ways into extensions are called by INT 80h, as Linux 2.2.13 was; "
         "Fast User-ECalls come by the fastest way that the processor has, SYSENTER, and by INT in a row of their own.",
-        "Signals and handlers: what the program that causes the event loses, less what it loses by an event that nobody "
-        "wants to hear of. Real-time signals and user handlers are another program's, which waits and is preferred to "
-        "this one, unless the row says otherwise; the paper does not say whose they were.",
+        "Signals and handlers: what the program that causes the event loses, less what it loses by an event that "
+        "nobody wants to hear of. Real-time signals and user handlers are another program's, which waits and is "
+        "preferred to this one, unless the row says otherwise; the paper does not say whose they were.",
         f"Deferred library calls: of {BATCH} in a row.", NOT_LINUX])
 
 
@@ -123,9 +125,10 @@ def _rows(plan: Plan, cpu: str, found: dict[Point, dict[str, Cost]]) -> list[Row
         rows.append(Row("Fast User-ECall / system call, both by SYSENTER", "ratio", "times", cpu,
                         ours=ours[FAST] / ours[CALL_SYSENTER]))
     rows += [
-        _ratio("user handler / real-time signal", cpu, ours[HANDLER] / ours[SIGNAL], theirs, HANDLER, SIGNAL, HANDLER_BAR,
-               LEAN),
-        _ratio("deferred library call / system call", cpu, ours[DEFER] / ours[CALL], theirs, DEFER, CALL, DEFERRED_BAR)]
+        _ratio("user handler / real-time signal", cpu, ours[HANDLER] / ours[SIGNAL], theirs, HANDLER, SIGNAL,
+               HANDLER_BAR, LEAN),
+        _ratio("deferred library call / system call", cpu, ours[DEFER] / ours[CALL], theirs, DEFER, CALL,
+               DEFERRED_BAR)]
     return rows
 
 

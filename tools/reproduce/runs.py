@@ -78,8 +78,8 @@ class Run:
 def run(name: str, cpu: str | Profile, arguments: str | Sequence[str] | None = None, places: Sequence[str] = (), *,
         sent: Sequence[int] = (), memory: int = MEMORY, parameters: Mapping[str, int] | None = None) -> Run:
     """Boot an image of ours, its first program with other `arguments` if any are given, or its first few if there are
-    several, and run it to its end, which must be an exit with 0. Arrivals at `places` in the code are noted besides its paths. `sent` are cycles at which the
-    far end of COM1 sends a byte; `parameters` are the kernel's, over the image's.
+    several, and run it to its end, which must be an exit with 0. Arrivals at `places` in the code are noted besides its
+    paths. `sent` are cycles at which the far end of COM1 sends a byte; `parameters` are the kernel's, over the image's.
 
     Raises RunError if it ends otherwise, ImageError, ProfileError and PathError.
     """

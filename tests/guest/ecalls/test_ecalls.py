@@ -20,7 +20,8 @@ CASES = {
         "a name around the end", "a registration that is not ours", "no such method", "no real-time signal",
         "no kernel handler", "not registered", "registered", "fast: the number of the process", "fast, by SYSENTER",
         "registers are kept",
-        "as a system call, which takes the argument for a process", "likewise", "by name", "a service without a system call", "no service", "another channel",
+        "as a system call, which takes the argument for a process", "likewise", "by name",
+        "a service without a system call", "no service", "another channel",
         "beyond the last", "the end of a handler that does not run", "likewise", "the last one", "no more", "one less",
         "once only", "gone", "again", "and empty", "nothing to wait for", "no such call"),
     "handlers": (
