@@ -247,32 +247,7 @@ sched_yield:
 .Lrest:
     call dwcs_remove
     call dwcs_append
-
-; sched_look: preempts the running process if another one should run.
-;   out   when it is to go on
-.global sched_look
-sched_look:
-    call sched_pick
-    CURRENT edx
-    cmp eax, edx
-    je .Lreturn
-    mov dword ptr [edx + TCB_STATE], THREAD_READY
-    jmp switch_to
-.Lreturn:
-    ret
-
-; sched_leave: the running process cannot run any more, or it is the idle thread, and perhaps another one can.
-;   out   when it is picked again
-.global sched_leave
-sched_leave:
-    CURRENT eax
-    cmp eax, idle_thread
-    je .Lpick
-    add eax, PCB_DWCS
-    call dwcs_remove
-.Lpick:
-    call sched_pick
-    jmp switch_to
+    jmp sched_look
 
 ; sched_tick: an interrupt ends. If it was a tick, so does a slot.
 ;   in    EAX = trap frame
@@ -324,13 +299,6 @@ sched_tick:
 .Lreturn:
     ret
 
-; sched_point: preempts a system call that had interrupts on, if a look is due.
-.global sched_point
-sched_point:
-    cmp dword ptr [sched_due], 0
-    jne sched_look
-    ret
-
 ; sched_end: the running process ends.
 ;   in    EAX = its PCB
 .global sched_end
@@ -370,6 +338,12 @@ dwcs_append:
     mov [edx + DWCS_PREVIOUS], eax
     ret
 
+; sched_remove: a process is not to run any more.
+;   in    EAX = PCB
+.global sched_remove
+sched_remove:
+    add eax, PCB_DWCS
+
 ; dwcs_remove: takes a process out of its queue.
 ;   in    EAX = DWCS
 ;   out   EAX kept
@@ -396,7 +370,7 @@ dwcs_rest:
 
 .bss
 
-.global sched_due, slot, slot_open
+.global slot, slot_open
 
 .align 4
 slot:                           ; which one it is
@@ -406,6 +380,4 @@ slot_open:                      ; not 0: nobody has been picked in it
 slot_account:                   ; else the DWCS whose slot it is, or 0
     .space 4
 slot_process:                   ; and the PCB that keeps it as long as it can run, or 0
-    .space 4
-sched_due:                      ; not 0: since the last look something has changed that the scheduler should know
     .space 4

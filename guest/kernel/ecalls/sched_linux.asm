@@ -162,36 +162,7 @@ sched_yield:
     jmp sched_run
 .Lpick:
     pop ebx
-
-; sched_look: preempts the running process if another one should run.
-.global sched_look
-sched_look:
-    call sched_pick
-
-; sched_run: the running process goes on, or another one does.
-;   in    EAX = PCB of who is to run
-;   out   when the one that was running is to go on
-sched_run:
-    CURRENT edx
-    cmp eax, edx
-    je .Lreturn
-    mov dword ptr [edx + TCB_STATE], THREAD_READY
-    jmp switch_to
-.Lreturn:
-    ret
-
-; sched_leave: the running process cannot run any more, or it is the idle thread, and perhaps another one can.
-;   out   when it is picked again
-.global sched_leave
-sched_leave:
-    CURRENT eax
-    cmp eax, idle_thread
-    je .Lpick
-    add eax, PCB_LINUX
-    call linux_remove
-.Lpick:
-    call sched_pick
-    jmp switch_to
+    jmp sched_look
 
 ; sched_tick: an interrupt ends. If it was a tick, the running process has one less.
 ;   in    EAX = trap frame
@@ -217,13 +188,6 @@ sched_tick:
 .Ldue:
     mov dword ptr [sched_due], 1
 .Lreturn:
-    ret
-
-; sched_point: preempts a system call that had interrupts on, if a look is due.
-.global sched_point
-sched_point:
-    cmp dword ptr [sched_due], 0
-    jne sched_look
     ret
 
 ; sched_end: the running process ends.
@@ -287,6 +251,12 @@ linux_insert:
     mov [ecx + LINUX_PREVIOUS], eax
     ret
 
+; sched_remove: a process is not to run any more.
+;   in    EAX = PCB
+.global sched_remove
+sched_remove:
+    add eax, PCB_LINUX
+
 ; linux_remove: takes a process out of the run queue.
 ;   in    EAX = LINUX
 ;   out   EAX kept
@@ -310,10 +280,6 @@ linux_queue:                    ; the run queue: its head, of which only these t
 
 .bss
 
-.global sched_due
-
 .align 4
 linux_all:                      ; the LINUX that is known since last, or 0; linked by LINUX_ALL
-    .space 4
-sched_due:                      ; not 0: since the last look something has changed that the scheduler should know
     .space 4
