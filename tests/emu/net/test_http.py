@@ -7,6 +7,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -100,6 +101,23 @@ def test_intervals_add_up_to_the_cycle(rate: int) -> None:
     site = Site(wire={"rate": 10**13, "delay": 0}, rate=rate, count=10)
     cycles = syns(site)
     assert [cycle - cycles[0] for cycle in cycles] == [ceil(Fraction(at * FREQUENCY, rate)) for at in range(10)]
+
+
+def test_random_arrivals_have_their_rate_and_depend_on_the_seed_alone() -> None:
+    first, again, other = (syns(Site(wire={"delay": 0}, rate=500, count=400, seed=seed)) for seed in (1, 1, 2))
+    assert first == again != other
+    for cycles in (first, other):
+        between = np.diff(cycles)
+        assert between.mean() == pytest.approx(FREQUENCY / 500, rel=0.15)
+        assert between.std() == pytest.approx(between.mean(), rel=0.2)          # as exponential ones have it
+
+
+def test_a_connection_that_asks_for_nothing_stays() -> None:
+    site = Site(rate=1000, count=20, requests=0)
+    site.clock.advance(100 * MILLISECOND)
+    values = site.pool.describe()
+    assert (values["open"], values["requests"], site.server.accepted) == (20, 0, 20)
+    assert site.errors == {}
 
 
 def test_a_server_that_does_not_answer_slows_nobody_down() -> None:
@@ -248,7 +266,7 @@ def test_ports_in_use_are_not_taken_again(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize(("options", "message"), [
     ({"rate": 0}, "rate of HTTP clients: at least 1, not 0"),
-    ({"requests": 0}, "requests of HTTP clients: at least 1, not 0"),
+    ({"requests": -1}, "requests of HTTP clients: at least 0, not -1"),
     ({"most": 0}, "most of HTTP clients: at least 1, not 0"),
     ({"port": 0}, "port of HTTP clients: at least 1, not 0"),
     ({"path": "a"}, "a path is as /index.html, at most 1024 characters, and not 'a'"),

@@ -169,6 +169,18 @@ def test_http_clients_share_the_hosts_tcp(wire: Wire) -> None:
     assert server.accepted == 8
 
 
+def test_http_clients_may_be_several_computers(wire: Wire) -> None:
+    server = Server(guest(wire), answer_with(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
+    plugged = plug.connect("http:dst=10.0.0.2,rate=1K,count=5,clients=2"
+                           "+http:dst=10.0.0.2,rate=1K,count=3,clients=3", wire)
+    settle(wire)
+    computers = ("client 1", "client 2", "client 3")
+    assert {name for name in plugged.parts if "client" in name} == {*computers, *(f"{name} tcp" for name in computers)}
+    values = plugged.describe()
+    assert (values["http replies"], values["http 2 replies"], server.accepted) == (5, 3, 8)
+    assert [values[f"{name} tcp opened"] for name in computers] == [3 + 1, 2 + 1, 1]
+
+
 def test_a_recorder_beside_others(wire: Wire, tmp_path: Path) -> None:
     guest(wire)
     path = tmp_path / "x.pcap"
@@ -268,7 +280,8 @@ def test_the_state_of_all_parts_is_kept() -> None:
     def make() -> tuple[Wire, list[Any]]:
         wire = Wire(Clock(100_000_000))
         near = guest(wire)
-        plugged = plug.connect("udp:dst=10.0.0.2,rate=10M,count=50+http:dst=10.0.0.2,rate=1K,count=9+sink", wire)
+        plugged = plug.connect("udp:dst=10.0.0.2,rate=10M,count=50+http:dst=10.0.0.2,rate=1K,count=9+sink"
+                               "+http:dst=10.0.0.2,rate=1K,count=9,clients=2,seed=3", wire)
         server = Server(near, answer_with(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n" + bytes(9000)))
         parts = [wire.clock, wire, near, server, plugged]
         return wire, parts
@@ -285,7 +298,8 @@ def test_the_state_of_all_parts_is_kept() -> None:
 
 
 NO_DEVICE = "is not a device's name, which has 1 to 15 characters, no blank, / or : among them"
-HTTP_TAKES = "http takes dst=, rate=, count=, path=, port=, timeout=, requests=, most=, start=, stop="
+HTTP_TAKES = ("http takes dst=, rate=, count=, path=, port=, timeout=, requests=, most=, start=, stop=, clients=, "
+              "seed=")
 UDP_TAKES = "udp takes dst=, rate=, frames=, size=, start=, stop=, count=, port=, from=, mac="
 
 
@@ -332,6 +346,7 @@ def test_what_is_described_wrongly_is_refused(text: str, message: str) -> None:
     ("udp:dst=10.0.0.2,rate=1M,size=1", "udp:dst=10.0.0.2,rate=1M,size=1: a UDP source sends 16 to 1472 bytes"
                                         " in a datagram, not 1"),
     ("http:dst=10.0.0.2,rate=0", "http:dst=10.0.0.2,rate=0: rate of HTTP clients: at least 1, not 0"),
+    ("http:dst=10.0.0.2,rate=1,clients=0", "http:dst=10.0.0.2,rate=1,clients=0: there are 1 to 200 clients, not 0"),
     ("http:dst=10.0.0.2,rate=1,path=x", "http:dst=10.0.0.2,rate=1,path=x: a path is as /index.html, at most 1024"
                                         " characters, and not 'x'"),
     ("sink+sink", "sink: UDP port 9 of the host is taken"),
