@@ -12,6 +12,13 @@ from tools.reproduce import (
     activations_table2,
     activations_table3,
     activations_worst,
+    ecalls_breakeven,
+    ecalls_fig4_5,
+    ecalls_fig6_7,
+    ecalls_fig9_10,
+    ecalls_goodput,
+    ecalls_latency,
+    ecalls_table1,
     stoess_extensions,
     stoess_fig6,
     stoess_fig7,
@@ -23,6 +30,8 @@ TABLES: tuple[Table, ...] = (
     stoess_fig6.TABLE, stoess_fig7.TABLE, stoess_fig8.TABLE, stoess_extensions.TABLE,
     activations_table1.TABLE, activations_table2.TABLE, activations_table3.TABLE, activations_reactivity.TABLE,
     activations_worst.TABLE, activations_extensions.TABLE,
+    ecalls_table1.TABLE, ecalls_breakeven.TABLE, ecalls_latency.TABLE, ecalls_fig4_5.TABLE,
+    ecalls_fig6_7.TABLE, ecalls_fig9_10.TABLE, ecalls_goodput.TABLE,
 )
 
 
