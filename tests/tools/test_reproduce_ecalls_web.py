@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tools.reproduce import ecalls_fig6_7, ecalls_fig9_10, ecalls_goodput
-from tools.reproduce.ecalls_web import GIGABIT, IMAGES, LARGER, Load, Served, serve
+from tools.reproduce.ecalls_web import GIGABIT, IMAGES, LARGER, Load, Served, response, serve
 from tools.reproduce.runs import RunError
 from tools.reproduce.table import Findings, Plan, Row, Table
 from tools.reproduce.tables import TABLES
@@ -99,6 +99,12 @@ def test_goodput_is_lost_of_what_is_carried(fake: Callable[[Callable[[Load], Ser
     rows = by_name(ecalls_goodput.measure(Plan()))
     lost = rows["complex page: ecalls, controlled", "lost at 10 times the load", "p2-450"]
     assert lost.ours == pytest.approx(1 - 30 / ecalls_goodput.CARRIED["complex"]) and not lost.is_met
+
+
+def test_there_is_no_response_where_nobody_is_answered() -> None:
+    assert response("row", "metric", "p2-450", served(1, 2.5)).ours == 2.5
+    nobody = response("row", "metric", "p2-450", served(0, 0), paper=3)
+    assert nobody.ours is None and nobody.paper == 3 and nobody.open
 
 
 def test_the_quick_figure_stays_below_what_all_carry() -> None:

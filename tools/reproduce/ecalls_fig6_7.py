@@ -7,7 +7,7 @@ processor carries. The claim that select() does not scale with connections is lo
 
 from __future__ import annotations
 
-from tools.reproduce.ecalls_web import CPU, FAST, GIGABIT, IMAGES, LABELS, Load, Served, choices, serve
+from tools.reproduce.ecalls_web import CPU, FAST, GIGABIT, IMAGES, LABELS, Load, Served, choices, response, serve
 from tools.reproduce.papers import figures
 from tools.reproduce.points import measure_points
 from tools.reproduce.table import Chart, Findings, Line, Plan, Row, Table
@@ -31,7 +31,7 @@ SHAPE = "The paper's settles there when its server is overloaded; ours is not at
 def measure(plan: Plan) -> Findings:
     """Every server at every rate."""
     found = measure_points({load: _title(load) for load in _loads(plan)}, serve, plan)
-    return Findings(_rows(found), _charts(found), choices(
+    return Findings([*_rows(found), *_beyond(found)], _charts(found), choices(
         f"Static page of 1 KiB. Measured for {_window(plan, RATES[-1])} ms behind {_warm(plan)} ms of the same load, "
         f"and for {_window(plan, THEIRS)} ms up to {THEIRS:,} requests a second; the paper's runs took 180 s. Nothing "
         "is random. Who is not let in fails only after a second, which is not waited for.",
@@ -84,15 +84,26 @@ def _rows(found: dict[Load, Served]) -> list[Row]:
         row = f"{load.rate:,}/s, {_speed(load)}{idle}: {LABELS[load.server]}"
         theirs = load.rate == THEIRS and load.cpu == CPU
         share = printed["reply_rate_percent_at_2000_per_s"].get(load.server) if theirs else None
-        response = printed["response_ms_at_overload"].get(load.server) if theirs else None
+        settled = printed["response_ms_at_overload"].get(load.server) if theirs else None
         rows += [Row(row, "replies", "1/s", load.cpu, ours=served.replies),
                  Row(row, "replies, of requests", "%", load.cpu, share, 100 * served.replies / served.offered,
                      notes=(LOSSES,) if share else ()),
-                 Row(row, "response, mean", "ms", load.cpu, response, served.response,
-                     notes=(SHAPE,) if response else ()),
+                 response(row, "response, mean", load.cpu, served, paper=settled, notes=(SHAPE,) if settled else ()),
                  Row(row, "response, median", "ms", load.cpu, ours=served.response_50, is_detail=True),
                  Row(row, "response, 99 %", "ms", load.cpu, ours=served.response_99, is_detail=True),
                  Row(row, "processor busy", "%", load.cpu, ours=100 * served.busy)]
+    return rows
+
+
+def _beyond(found: dict[Load, Served]) -> list[Row]:
+    """What is left of the most replies, where the most is asked for."""
+    rows, main = list[Row](), next(iter(found)).cpu
+    for server in SERVERS:
+        replies = {load.rate: served.replies for load, served in found.items()
+                   if (load.server, load.wire, load.idle, load.cpu) == (server, GIGABIT, 0, main)}
+        last = max(replies)
+        rows.append(Row(f"beyond the knee, 1 Gbit/s: {LABELS[server]}", f"replies at {last:,}/s, of the most at any",
+                        "%", main, ours=100 * replies[last] / max(replies.values())))
     return rows
 
 
@@ -104,7 +115,8 @@ def _charts(found: dict[Load, Served]) -> list[Chart]:
         for what, unit, field in (("reply rate", "replies/s", "replies"), ("mean response time", "ms", "response")):
             lines = tuple(
                 Line(LABELS[server], tuple((load.rate, getattr(served, field)) for load, served in found.items()
-                                           if (load.server, load.wire, load.idle, load.cpu) == (server, wire, 0, main)),
+                                           if (load.server, load.wire, load.idle, load.cpu) == (server, wire, 0, main)
+                                           and (served.replies or field == "replies")),
                      colour)
                 for colour, server in enumerate(SERVERS))
             charts.append(Chart(f"{what}, 1 KiB, {speed}, {main}", "requests/s", unit, lines))

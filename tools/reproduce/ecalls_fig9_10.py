@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tools.reproduce.ecalls_web import CPU, IMAGES, LARGER, Load, Served, Thresholds, choices, serve
+from tools.reproduce.ecalls_web import CPU, IMAGES, LARGER, Load, Served, Thresholds, choices, response, serve
 from tools.reproduce.papers import figures
 from tools.reproduce.points import measure_points
 from tools.reproduce.table import Chart, Findings, Line, Plan, Row, Table
@@ -85,7 +85,7 @@ def _rows(point: Point, served: Served, cpu: str) -> list[Row]:
     printed = {PLAIN: theirs.get("plain"), CONTROLLED: theirs.get("ecalls")}.get(point.variant)
     return [Row(row, "replies", "1/s", cpu, printed, served.replies),
             Row(row, "connections that fail", "1/s", cpu, ours=served.failed),
-            Row(row, "response, mean", "ms", cpu, ours=served.response),
+            response(row, "response, mean", cpu, served),
             Row(row, "response, median", "ms", cpu, ours=served.response_50, is_detail=True),
             Row(row, "response, 99 %", "ms", cpu, ours=served.response_99, is_detail=True)]
 

@@ -10,7 +10,7 @@ from itertools import product
 from typing import NamedTuple
 
 from tools.reproduce.ecalls_fig9_10 import CONTROLLED, THRESHOLDS, WORK
-from tools.reproduce.ecalls_web import CPU, GIGABIT, IMAGES, LARGER, Load, Served, choices, serve
+from tools.reproduce.ecalls_web import CPU, GIGABIT, IMAGES, LARGER, Load, Served, choices, response, serve
 from tools.reproduce.points import measure_points
 from tools.reproduce.table import Findings, Plan, Row, Table
 
@@ -47,12 +47,12 @@ def measure(plan: Plan) -> Findings:
                  Row(row, f"replies at {TIMES * base:,}/s", "1/s", cpu, ours=more.replies),
                  Row(row, f"lost at {TIMES} times the load", "1", cpu, ours=1 - more.replies / one.replies,
                      at_most=LOST if server[2] else None),
-                 Row(row, f"response at {TIMES * base:,}/s, mean", "ms", cpu, ours=more.response)]
+                 response(row, f"response at {TIMES * base:,}/s, mean", cpu, more)]
     return Findings(rows, notes=choices(
         "Small page: 1 KiB, on a Gigabit wire. Complex page: as in ecalls.fig9_10, on 100 Mbit/s. The load that all "
         "carry is one of those tables at which nothing fails.",
         f"Controlled: thresholds of {THRESHOLDS[0]} connections and {THRESHOLDS[1]} that wait, SYN queue down to "
-        "nothing. Under DWCS the server is the only process, in a class of its own by default."))
+        "nothing. Under DWCS the server is the only process."))
 
 
 def _row(page: str, server: str, is_controlled: bool) -> str:

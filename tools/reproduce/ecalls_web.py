@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tools.reproduce.table import Plan
+from tools.reproduce.table import Plan, Row
 
 CPU = "p2-450"
 IMAGES = {                                  # by server
@@ -101,6 +101,14 @@ def _plug(load: Load) -> str:
     idle = f"+http:dst=10.0.0.2,clients={CLIENTS},rate={IDLE_RATE},count={load.idle},requests=0,start={IDLE_MS}ms"
     return (f"http:dst=10.0.0.2,clients={CLIENTS},rate={load.rate},path={load.page},timeout={TIMEOUT},most={MOST},"
             f"start={BEGIN_MS}ms{seed}{idle if load.idle else ''}")
+
+
+def response(row: str, metric: str, cpu: str, served: Served, *, paper: float | None = None,
+             notes: tuple[str, ...] = ()) -> Row:
+    """A row for the mean response; open if nobody was answered."""
+    if not served.replies:
+        return Row(row, metric, "ms", cpu, paper, open="nobody was answered in the window", notes=notes)
+    return Row(row, metric, "ms", cpu, paper, served.response, notes=notes)
 
 
 def choices(*more: str) -> list[str]:
