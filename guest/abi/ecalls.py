@@ -185,7 +185,7 @@ class Probe(Word):
     PROBE_RAISE = 3, "it raises an event for the same channel"
     PROBE_HEARD = 4, "argument of a Fast User-ECall: what was heard of the caller, in place of who it is"
     PROBE_FULL = 5, "likewise: all that a Fast User-ECall can turn into: a system call, and all of a system call's end"
-    PROBE_SLOTS = 64, "entries of its rings, each a word"
+    PROBE_SLOTS = 64, "entries of its segments, each a word"
 
 
 class BottomHalf(Word):

@@ -4,11 +4,18 @@
 
 .text
 
-; ecalls_init: every extension registers its service.
+; ecalls_init: every extension registers its services. The latest is found first.
 .global ecalls_init
 ecalls_init:
-.irp service, probe_service, io_service
-    mov eax, \service
+    push ebx
+    mov eax, io_service
     call register_service
-.endr
+    mov ebx, probe_services_end
+.Lprobe:
+    sub ebx, SERVICE_SIZE
+    mov eax, ebx
+    call register_service
+    cmp ebx, probe_services
+    ja .Lprobe
+    pop ebx
     ret

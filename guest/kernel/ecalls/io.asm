@@ -156,6 +156,39 @@ io_interest:
     pop ebx
     ret
 
+; io_handler: SERVICE_HANDLER, a filter: the first socket passes, for a program that hears of one finds the others by
+; itself. With METHOD_FILTER, there is one signal for all that happens until the program has seen to it.
+io_handler:
+    mov ecx, [eax + CHANNEL_TO_USER]
+    xor eax, eax
+    cmp dword ptr [ecx + SOCKET_READY_FLAG], 1
+    ja .Lreturn
+    mov eax, FILTER_PASS
+.Lreturn:
+    ret
+
+; io_thread: SERVICE_THREAD: waits for the next tick, and sends the channel's signal then, with the number of sockets that are
+; active, if there are any left: one signal for a tick.
+io_thread:
+    mov edi, eax
+    mov ebx, 1
+    mov ecx, NO_SOCKET
+    call wait
+    CURRENT edx
+    test dword ptr [edx + PCB_DUE], DUE_END
+    jnz .Lreturn                ; there is no program any more
+    mov ecx, [edi + CHANNEL_TO_USER]
+    mov ecx, [ecx + SOCKET_READY_FLAG]
+    jecxz .Lreturn
+    mov edx, [edi + CHANNEL_SIGNAL]
+    lea eax, [edx - SIGRTMIN]
+    cmp eax, SIGRTMAX - SIGRTMIN
+    ja .Lreturn                 ; the program wants none
+    mov eax, [edi + CHANNEL_OWNER]
+    jmp signal_queue
+.Lreturn:
+    ret
+
 ; io_tell: a socket is ready for something that its owner wants to know.
 ;   in    EDX = SOCKET, EBX = its WATCHED
 .global io_tell
@@ -418,7 +451,7 @@ io_control:
 .align 4
 io_service:                     ; SERVICE
     .long 0, text_io
-    .long io_fast, 0, io_hear, 0, 0
+    .long io_fast, 0, io_hear, io_handler, io_thread
     .long io_begin, io_end
     .long DATA_NONE, 0, 0
     .long DATA_NONE, 0, 0

@@ -39,12 +39,13 @@ probe_call:
     call process_find
     pop ecx
     jc .Lnone
-    mov edx, probe_service
-    call channel_of
+    call probe_channel
     jc .Lnone
     push eax
     push ecx
     mov edx, esp
+    mov ecx, [esp]
+    and ecx, PROBE_SLOTS - 1
     call segment_put
     pop ecx
     pop eax
@@ -55,6 +56,25 @@ probe_call:
     ret
 .Lnone:
     mov eax, ERR_PROCESS
+    ret
+
+; probe_channel: a channel of a process for one of our services.
+;   in    EAX = PCB
+;   out   EAX = CHANNEL, ECX kept; CF set: there is none
+probe_channel:
+    push ebx
+    mov ebx, eax
+    mov edx, probe_services
+.Lnext:
+    mov eax, ebx
+    call channel_of
+    jnc .Lreturn
+    add edx, SERVICE_SIZE
+    cmp edx, probe_services_end
+    jb .Lnext
+    stc
+.Lreturn:
+    pop ebx
     ret
 
 ; probe_deferred: SERVICE_DEFERRED: takes the events, whose entries are words, and adds them up in CHANNEL_PRIVATE.
@@ -102,27 +122,35 @@ probe_thread:
     mov ecx, NO_SOCKET
     jmp wait
 
+; PROBE name, organization, handler, thread: a SERVICE, with data segments organized like that.
+.macro PROBE name, organization, handler=0, thread=0
+    .rodata
+name_\@:
+    .asciz "\name"
+    .data
+service_\@:
+    .long 0, name_\@
+    .long probe_fast, probe_call, probe_deferred, \handler, \thread
+    .long 0, 0
+    .long \organization, 4, PROBE_SLOTS
+    .long \organization, 4, PROBE_SLOTS
+.assert . - service_\@ == SERVICE_SIZE, "a SERVICE has that many words"
+.endm
+
 .data
 
+.global probe_services, probe_services_end
+
 .align 4
-probe_service:                  ; SERVICE
-    .long 0, text_probe
-    .long probe_fast, probe_call, probe_deferred, probe_handler, probe_thread
-    .long 0, 0
-    .long DATA_RING, 4, PROBE_SLOTS
-    .long DATA_RING, 4, PROBE_SLOTS
-probe_service_end:
+probe_services:                 ; SERVICEs: `probe` itself, and for each other organization one without handlers of ours
+    PROBE probe, DATA_RING, probe_handler, probe_thread
+    PROBE probe-next, DATA_NEXT
+    PROBE probe-priority, DATA_PRIORITY
+    PROBE probe-type, DATA_TYPE
+probe_services_end:
+
 probe_word:                     ; what handlers look up
     .long FILTER_PASS
-
-.global probe_service
-
-.assert probe_service_end - probe_service == SERVICE_SIZE, "a SERVICE has that many words"
-
-.rodata
-
-text_probe:
-    .asciz "probe"
 
 .bss
 

@@ -118,8 +118,8 @@ class Puppet:
         assert not any(self.machine.ram.read(used, 4)), "frames are lost"
 
 
-def register_io(puppet: Puppet, methods: int = 0) -> int:
-    """The number of a channel for the service `io`."""
+def register_io(puppet: Puppet, methods: int = 0, signal: int = 0) -> int:
+    """The number of a channel for the service `io`, which has no user handler."""
     puppet.write(puppet.area, b"io\0")
-    puppet.words(puppet.area + 0x100, [methods, 0, 0, 0])
+    puppet.words(puppet.area + 0x100, [methods, 0, 0, signal])
     return puppet.call(EcallCall.SYS_ECALLS_REGISTER, puppet.area, puppet.area + 0x100)

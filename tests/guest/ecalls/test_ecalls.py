@@ -29,6 +29,9 @@ CASES = {
         "and where the data are", "it may not call the kernel", "nor fast", "our registers are ours", "again", "twice",
         "the kernel's lets it pass", "an event that a handler has raised is heard, too"),
     "worker": ("registered", "raised", "the thread has run", "once for both"),
+    "lists": (                         # events, then slot and value of each; and what the kernel has heard
+        "probe: 3 0 5 1 3 2 69 1230", "probe-next: 3 0 5 1 3 2 69 1230", "probe-priority: 2 3 3 5 69 230",
+        "probe-type: 2 3 3 5 69 230"),
     "deferred": (
         "three", "heard at the next system call", "and no more to be heard", "all of them",
         "not at a system call, but when the scheduler chose", "after two ticks, or three", "full",

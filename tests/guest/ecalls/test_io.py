@@ -26,9 +26,9 @@ TELLS = SOCKET_READY.constants()
 class Io:
     """A program's side of the service."""
 
-    def __init__(self, puppet: Puppet, methods: int = 0) -> None:
+    def __init__(self, puppet: Puppet, methods: int = 0, signal: int = 0) -> None:
         self.puppet = puppet
-        self.channel = register_io(puppet, methods)
+        self.channel = register_io(puppet, methods, signal)
         assert self.channel >= 0
         self.tell = EcallSize.ECALL_TELL + self.channel * EcallSize.ECALL_SPAN
         self.hear = EcallSize.ECALL_HEAR + self.channel * EcallSize.ECALL_SPAN
@@ -148,6 +148,50 @@ def test_others_sockets_and_nonsense_are_no_interest(puppet: Puppet) -> None:
     puppet.connect()
     puppet.close(listener)
     puppet.finish()
+
+
+SIGNAL = 40
+
+
+def two_datagrams(puppet: Puppet, methods: int) -> tuple[Io, list[int]]:
+    """A program that blocks a signal, and is told by it of datagrams for two sockets, which come to both."""
+    io = Io(puppet, methods, SIGNAL)
+    puppet.call(EcallCall.SYS_SIGPROCMASK, 0, 1 << SIGNAL - 32)
+    mails = [puppet.call(SocketCall.SYS_SOCKET_BIND, 53 + at) for at in range(2)]
+    for mail in mails:
+        io.want(mail, READ)
+    io.fast()
+    for at, mail in enumerate(mails):
+        puppet.words(puppet.area, [LOOPBACK, 53 + at, 0])
+        assert puppet.call(SocketCall.SYS_SOCKET_SEND, mail, puppet.area, 8) == 8
+    return io, mails
+
+
+def signals(puppet: Puppet) -> list[int]:
+    """The values of the signals that are queued."""
+    values = []
+    while True:
+        puppet.begin(EcallCall.SYS_SIGWAITINFO, 0, 1 << SIGNAL - 32, puppet.area)
+        number = puppet.end(puppet.machine.clock.frequency // 20)
+        if number is None:
+            return values
+        assert number == SIGNAL
+        values.append(puppet.word(puppet.area))
+
+
+@pytest.mark.parametrize(("methods", "expected"), [
+    (Method.METHOD_SIGNAL, 2), (Method.METHOD_KERNEL | Method.METHOD_SIGNAL, 2),
+    (Method.METHOD_KERNEL | Method.METHOD_FILTER | Method.METHOD_SIGNAL, 1)])
+def test_the_filter_lets_the_first_socket_pass(methods: int, expected: int, puppet: Puppet) -> None:
+    io, mails = two_datagrams(puppet, methods)
+    assert io.active() == set(mails)
+    assert signals(puppet) == mails[:expected]
+
+
+def test_the_thread_sends_one_signal_for_a_tick(puppet: Puppet) -> None:
+    io, mails = two_datagrams(puppet, Method.METHOD_THREAD)
+    assert io.active() == set(mails)
+    assert signals(puppet) == [2]                              # how many sockets are active
 
 
 def milliseconds(puppet: Puppet) -> int:

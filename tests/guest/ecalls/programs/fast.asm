@@ -8,6 +8,7 @@ REGISTRATION_OF no_signal, METHOD_SIGNAL, 0, 0, 31
 REGISTRATION_OF no_handler, METHOD_KERNEL
 NAME probe, "probe"
 NAME io, "io"
+NAME lists, "probe-type"
 NAME other, "probes"
 NAME part, "prob"
 NAME long_name, "a name that is longer than any service has"
@@ -35,7 +36,7 @@ _start:
     EXPECT ERR_ARGUMENT, "no such method\n"
     CALL_KERNEL SYS_ECALLS_REGISTER, probe, no_signal
     EXPECT ERR_ARGUMENT, "no real-time signal\n"
-    CALL_KERNEL SYS_ECALLS_REGISTER, io, no_handler
+    CALL_KERNEL SYS_ECALLS_REGISTER, lists, no_handler
     EXPECT ERR_SERVICE, "no kernel handler\n"
     FAST 0
     EXPECT ERR_CHANNEL, "not registered\n"
