@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -31,27 +32,36 @@ GROUPS = {"compute": compute.measure, "memory": memory.measure, "model": model.m
           "boot": boot.measure}
 
 
-@pytest.fixture(autouse=True)
-def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As few and as short turns as possible."""
-    monkeypatch.setattr(rig, "QUICK_SECONDS", 0)
-    monkeypatch.setattr(rig, "LEAST_TURNS", 1)
-    monkeypatch.setattr(boot, "QUICK_REPETITIONS", 1)
-    monkeypatch.setattr(compute, "INSTRUCTIONS", 560_000)
-    monkeypatch.setattr(idle, "SECONDS", (1, 2))
-    monkeypatch.setattr(idle, "INSTRUCTIONS", (10_000, 20_000))
+@pytest.fixture(autouse=True, scope="module")
+def in_a_hurry() -> Iterator[None]:
+    """As few and as short turns as possible, and no other emulator, whatever is installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rig, "QUICK_SECONDS", 0)
+        patch.setattr(rig, "LEAST_TURNS", 1)
+        patch.setattr(boot, "QUICK_REPETITIONS", 1)
+        patch.setattr(compute, "INSTRUCTIONS", 560_000)
+        patch.setattr(idle, "SECONDS", (1, 2))
+        patch.setattr(idle, "INSTRUCTIONS", (10_000, 20_000))
+        patch.setattr(emulators.shutil, "which", lambda name: None)
+        yield
 
 
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No other emulator, whatever is installed."""
-    monkeypatch.setattr(emulators.shutil, "which", lambda name: None)
+@pytest.fixture(scope="module")
+def once() -> dict[str, Callable[[bool], rig.Group]]:
+    """What measures each group, and does so at the first call only."""
+    return {name: cache(measure) for name, measure in GROUPS.items()}
 
 
-def test_the_table_shows_every_figure_with_its_goal_and_what_was_run(trapline: Trapline,
-                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(boot, "_cpu_seconds", lambda profile: 1.0)
-    ended = trapline("bench", "--quick")
+@pytest.fixture
+def bench(trapline: Trapline, once: dict[str, Callable[[bool], rig.Group]],
+          monkeypatch: pytest.MonkeyPatch) -> Trapline:
+    """Runs `trapline bench --quick`, with what has been measured already."""
+    monkeypatch.setattr(command, "_groups", lambda: once)
+    return partial(trapline, "bench", "--quick")
+
+
+def test_the_table_shows_every_figure_with_its_goal_and_what_was_run(bench: Trapline) -> None:
+    ended = bench()
     assert (ended.status, ended.err) == (0, "")
     lines = {line.split()[0]: line for line in ended.out.splitlines()}
     for figure in ("compute.ratio_to_unicorn", "memory.ratio_to_unicorn", "model.ratio_to_unicorn",
@@ -59,8 +69,8 @@ def test_the_table_shows_every_figure_with_its_goal_and_what_was_run(trapline: T
                    "model.kernel_switch_ratio_to_mix", "int.round_trips_per_second", "sysenter.round_trips_per_second",
                    "irq.per_second"):
         assert lines[figure].endswith((": met", ": not met"))
-    assert lines["boot.cpu_seconds"].endswith("1.00   at most 1.50: met")
-    assert lines["model.boot_ratio"].endswith("1.00   at most 1.50: met")
+    for figure in ("boot.cpu_seconds", "model.boot_ratio"):
+        assert lines[figure].endswith(("at most 1.50: met", "at most 1.50: not met"))
     assert lines["model.ratio_to_bochs"].endswith("-   at least 2.00: not installed")
     assert lines["model.ratio_to_qemu_icount"].endswith("-   not installed")
     assert "15 of 30 instructions load or store" in ended.out
@@ -68,8 +78,8 @@ def test_the_table_shows_every_figure_with_its_goal_and_what_was_run(trapline: T
     assert "    idle: 1 " in ended.out
 
 
-def test_the_report_has_the_same_numbers_by_name(trapline: Trapline) -> None:
-    report = json.loads(trapline("bench", "--quick", "--json").out)
+def test_the_report_has_the_same_numbers_by_name(bench: Trapline) -> None:
+    report = json.loads(bench("--json").out)
     assert set(report) == {"host", *GROUPS, "goals", "missing"}
     assert set(report["compute"]["by_block_length"]) == {"7", "14", "28", "56"}
     assert set(report["boot"]) == {"cpu_seconds", "python_seconds", "import_seconds", "load_seconds", "run_seconds"}
@@ -98,6 +108,15 @@ def test_the_boot_is_measured_under_each_processor_in_turns(monkeypatch: pytest.
     monkeypatch.setattr(boot, "_cpu_seconds", lambda profile: (turns.append(profile), next(lasts[profile]))[1])
     assert boot.fastest(["a", "b"], quick=True) == [2.0, 5.0]
     assert "".join(turns) == "ababab"
+
+
+def test_boots_are_shown_beside_the_most_that_they_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    lasts = {model.PROFILE: 3.0, rig.PROFILE: 2.0}
+    monkeypatch.setattr(boot, "_cpu_seconds", lasts.__getitem__)
+    monkeypatch.setattr(boot, "_python", lambda program: "{}")
+    seconds, ratio = boot.measure(quick=True).figures[0], model._boot(quick=True)
+    assert command._row("boot", seconds).split(maxsplit=1) == ["boot.cpu_seconds", "2.00   at most 1.50: not met"]
+    assert command._row("model", ratio).split(maxsplit=1) == ["model.boot_ratio", "1.50   at most 1.50: met"]
 
 
 def test_a_goal_is_a_limit_from_below_or_above() -> None:

@@ -170,8 +170,7 @@ def _stepped(image: Image, start: int, count: int, labels: Labels) -> Any:
     machine = Machine.boot(image, cpu="p3-500")
     machine.run(max_instructions=start)
     tables = [image.lines, *image.program_lines.values()]
-    places = {address for table in tables for address, _, line in table.entries if line}
-    code = {at for place in places for at in range(place, place + 64)}
+    code = {address for table in tables for address, _, line in table.entries if line}
     with Monitor(machine, marks=code) as monitor:
         machine.run(max_instructions=count)
     decoded: dict[int, Any] = {}

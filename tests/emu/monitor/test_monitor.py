@@ -174,19 +174,19 @@ def test_blocks_cover_every_instruction(preempt: Image) -> None:
 
 
 def test_a_mark_is_written_wherever_it_lies_in_a_block(preempt: Image) -> None:
-    """Each instruction of the kernel is marked; the marks are then the trace of a stepped run."""
-    machine = boot(preempt)
-    machine.run(until="sched_pick")
-    places = range(0xC0100000, 0xC0104000)
-    with Monitor(machine, marks=places) as monitor:
-        machine.run(max_instructions=500)
+    """Each byte of the kernel to which the run comes is marked; the marks are then the trace of a stepped run."""
     stepped = boot(preempt)
     stepped.run(until="sched_pick")
     expected = []
     for _ in range(500):
-        if stepped.cpu.linear_eip in places:
+        if stepped.cpu.linear_eip >= 0xC0100000:
             expected.append((stepped.cpu.state.instructions, stepped.cpu.state.cycles, stepped.cpu.linear_eip))
         stepped.step()
+    places = {at for _, _, pc in expected for at in range(pc, pc + 15)}     # what lies within instructions, too
+    machine = boot(preempt)
+    machine.run(until="sched_pick")
+    with Monitor(machine, marks=places) as monitor:
+        machine.run(max_instructions=500)
     marks = monitor.crossings[monitor.crossings["kind"] == Kind.MARK]
     assert [(int(each["instructions"]), int(each["cycle"]), int(each["to"])) for each in marks] == expected
     assert len(expected) > 30
