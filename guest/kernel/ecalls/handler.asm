@@ -12,6 +12,10 @@
 
 .include "ecalls.inc"
 
+.if HANDLER_TICKS < 1
+.error "HANDLER_TICKS must be 1 or more: else no handler could run"
+.endif
+
 HANDLER_IN_KERNEL = 1           ; handler_running
 HANDLER_IN_PROGRAM = 2
 

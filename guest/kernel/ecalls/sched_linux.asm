@@ -19,6 +19,10 @@
 
 .include "ecalls.inc"
 
+.if RR_TICKS < 1 || DEF_PRIORITY < 1
+.error "RR_TICKS and DEF_PRIORITY must be 1 or more: a slice has a tick at least"
+.endif
+
 .text
 
 ; sched_ready: a process can run that could not before.
