@@ -155,6 +155,13 @@ handler_abort:
     mov esp, [handler_esp]
     jmp handler_over
 
+; handler_step: the handler of #DB, as sysenter_step, but that a program's may be its user handler's.
+;   in    EAX = trap frame
+.global handler_step
+handler_step:
+    test dword ptr [eax + FRAME_CS], SEL_RPL
+    jz sysenter_step
+
 ; handler_fault: an exception. If it is a handler's, the handler is ended; else it is whoever's fault it is.
 ;   in    EAX = trap frame
 .global handler_fault

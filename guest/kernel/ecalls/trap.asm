@@ -50,7 +50,7 @@ trap_work:
 .align 4
 trap_table:
     .long handler_fault         ; EXC_DE
-    .long sysenter_step         ; EXC_DB: a program's, or a single step into the SYSENTER entry
+    .long handler_step          ; EXC_DB: a program's, or a single step into the SYSENTER entry
     .rept VECTOR_IRQ0 - EXC_NMI
     .long handler_fault         ; EXC_NMI to vector 31
     .endr

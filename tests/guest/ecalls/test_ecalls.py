@@ -53,5 +53,6 @@ def test_a_handler_that_does_wrong_is_ended(ecalls_image: ImageMaker, ecalls: Bo
         assert done.lines == [
             "a kernel handler that does not end", "it does not begin again", "registered anew", "one that faults",
             "a user handler", "that does not end", "and leaves registers alone", "once only", "another", "that faults",
-            "another", "that has no stack", "and the last one", "limits: signal 24"]
+            "another", "that traps its own steps", "another", "that has no stack", "and the last one",
+            "limits: signal 24"]
         assert done.result.exit_code == SigExit.EXIT_SIGNAL + Sig.SIGXCPU

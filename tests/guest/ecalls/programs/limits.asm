@@ -7,6 +7,7 @@ STACK stack
 REGISTRATION_OF in_kernel, METHOD_KERNEL
 REGISTRATION_OF in_program, METHOD_USER, handler, stack
 REGISTRATION_OF faulty, METHOD_USER, faulty_handler, stack
+REGISTRATION_OF steps, METHOD_USER, stepping_handler, stack
 REGISTRATION_OF no_stack, METHOD_USER, pushing_handler, 0
 NAME probe, "probe"
 
@@ -48,6 +49,9 @@ _start:
     AGAIN faulty, "another\n"
     RAISE 3
     EXPECT 0, "that faults\n"
+    AGAIN steps, "another\n"
+    RAISE 6
+    EXPECT 0, "that traps its own steps\n"
     AGAIN no_stack, "another\n"
     RAISE 4
     EXPECT 0, "that has no stack\n"
@@ -65,6 +69,11 @@ handler:
     jmp .Lspin
 faulty_handler:
     mov eax, [ebp]
+stepping_handler:
+    push FLAGS_USER | FLAGS_TF
+    popfd
+    nop
+    jmp handler
 pushing_handler:
     push eax
 
