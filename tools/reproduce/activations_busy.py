@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from tools.reproduce.table import Plan
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from emu.timing.profile import Profile
@@ -40,7 +39,7 @@ class Lost(NamedTuple):
 
     def rank(self, percent: int) -> float:
         """The least that so many percent do not exceed."""
-        return float(np.sort(self.times)[-(-len(self.times) * percent // 100) - 1])
+        return float(sorted(self.times)[-(-len(self.times) * percent // 100) - 1])
 
 
 def profile_of(plan: Plan) -> Profile:
@@ -119,7 +118,7 @@ def _counted(run: Run, path: str, rounds: int) -> NDArray[Any]:
 def _handlers(run: Run, occurrences: NDArray[Any]) -> NDArray[np.int64]:
     """Cycles of the handlers with which these occurrences of a path to a handler end."""
     handlers = run.path("handler", at_least=len(occurrences)).occurrences
-    cycles: NDArray[np.int64] = handlers["cycles"][np.searchsorted(handlers["begin"], occurrences["end"])]
+    cycles: NDArray[np.int64] = handlers["cycles"][handlers["begin"].searchsorted(occurrences["end"])]
     return cycles
 
 
