@@ -26,7 +26,6 @@ class Cost(NamedTuple):
     cycles: int
     instructions: int
     causes: dict[str, int]      # its cycles
-    spread: tuple[int, int, int, int]       # the least, the median, the 99th of 100, the most
     mean: float                 # cycles of all
     clock: int                  # cycles a second
 
@@ -67,14 +66,10 @@ def crossings(plan: Plan, cpu: str, kind: str, heard: str = "") -> Run:
 
 def cost(run: Run, path: str) -> Cost:
     """What a path of such a run cost."""
-    import numpy as np
-
     from emu.monitor.paths.costs import PARTS
     from tools.reproduce.runs import median
 
     found = run.path(path, at_least=2 * WARM_UP).occurrences[WARM_UP:]
-    cycles = np.sort(found["cycles"])
     typical = median(found)
-    middle, high = (int(cycles[-(-len(cycles) * percent // 100) - 1]) for percent in (50, 99))
     return Cost(int(typical["cycles"]), int(typical["instructions"]), {part: int(typical[part]) for part in PARTS},
-                (int(cycles[0]), middle, high, int(cycles[-1])), float(cycles.mean()), run.profile.clock)
+                float(found["cycles"].mean()), run.profile.clock)
