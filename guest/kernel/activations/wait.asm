@@ -1,10 +1,8 @@
 ; Waiting: one mechanism for whatever a thread waits for.
 ;
-; Owns rings, and how a thread leaves the processor to stand in one. Whoever has something to wait for has the head of a
-; ring; a thread stands in it with its ACT_LINK. The heads are others': pipe.asm, sleep.asm, threads.asm.
-;
-;     head.next -> thread's ACT_LINK.next -> ... -> head       the first has waited longest
-;     head.prev -> the last's ACT_LINK       ... -> head       an empty ring is a head that links to itself
+; Owns how a thread leaves the processor to stand in a ring (ring.asm). Whoever has something to wait for has the head of
+; one; a thread stands in it with its ACT_LINK, the first has waited longest. The heads are others': pipe.asm, sleep.asm,
+; threads.asm.
 ;
 ; An activation that waits is its program's business, too: activation_blocks says who runs in its place, and
 ; activation_wakes whether it goes on when its wait is over.
@@ -12,38 +10,6 @@
 .include "activations.inc"
 
 .text
-
-; ring_init: makes an empty ring.
-;   in    EAX = head
-;   out   all registers kept
-.global ring_init
-ring_init:
-    mov [eax + LINK_NEXT], eax
-    mov [eax + LINK_PREV], eax
-    ret
-
-; ring_append: puts a link at the end of a ring.
-;   in    EAX = head, or a link of the ring before which to put it; EDX = link
-;   out   EAX, EDX kept
-.global ring_append
-ring_append:
-    mov ecx, [eax + LINK_PREV]
-    mov [edx + LINK_NEXT], eax
-    mov [edx + LINK_PREV], ecx
-    mov [ecx + LINK_NEXT], edx
-    mov [eax + LINK_PREV], edx
-    ret
-
-; ring_remove: takes a link out of its ring.
-;   in    EAX = link
-;   out   EAX kept
-.global ring_remove
-ring_remove:
-    mov edx, [eax + LINK_NEXT]
-    mov ecx, [eax + LINK_PREV]
-    mov [edx + LINK_PREV], ecx
-    mov [ecx + LINK_NEXT], edx
-    ret
 
 ; wait_block: the running thread waits.
 ;   in    EAX = head of the ring at whose end it stands, or a link in it before which it stands

@@ -326,16 +326,14 @@ sched_inherit:
 ;   out   EAX kept
 .global dwcs_append
 dwcs_append:
-    mov edx, dwcs_rest
-    cmp dword ptr [eax + DWCS_PERIOD], 0
+    mov edx, eax
+    mov eax, dwcs_rest
+    cmp dword ptr [edx + DWCS_PERIOD], 0
     je .Lqueue
-    mov edx, dwcs_windows
+    mov eax, dwcs_windows
 .Lqueue:
-    mov ecx, [edx + DWCS_PREVIOUS]
-    mov [eax + DWCS_NEXT], edx
-    mov [eax + DWCS_PREVIOUS], ecx
-    mov [ecx + DWCS_NEXT], eax
-    mov [edx + DWCS_PREVIOUS], eax
+    call ring_append
+    mov eax, edx
     ret
 
 ; sched_remove: a process is not to run any more.
@@ -349,11 +347,8 @@ sched_remove:
 ;   out   EAX kept
 .global dwcs_remove
 dwcs_remove:
-    mov ecx, [eax + DWCS_NEXT]
-    mov edx, [eax + DWCS_PREVIOUS]
+    call ring_remove
     mov dword ptr [eax + DWCS_NEXT], 0
-    mov [edx + DWCS_NEXT], ecx
-    mov [ecx + DWCS_PREVIOUS], edx
     ret
 
 .data
@@ -366,7 +361,7 @@ dwcs_rest:
     .long dwcs_rest             ; DWCS_NEXT
     .long dwcs_rest             ; DWCS_PREVIOUS
 
-.assert DWCS_NEXT == 0 && DWCS_PREVIOUS == 4, "the heads have them in that order"
+.assert DWCS_NEXT == LINK_NEXT && DWCS_PREVIOUS == LINK_PREV, "a DWCS begins with a LINK, as the heads do"
 
 .bss
 

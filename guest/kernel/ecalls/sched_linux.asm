@@ -103,9 +103,10 @@ sched_pick:
 .Lfront:
     mov eax, ebx
     call linux_remove
-    mov edx, linux_queue
-    call linux_insert
-    sub eax, PCB_LINUX
+    mov edx, eax
+    mov eax, [linux_queue + LINUX_NEXT]
+    call ring_append
+    lea eax, [ebx - PCB_LINUX]
     pop ebx
     ret
 .Lidle:
@@ -242,17 +243,10 @@ linux_known:
 ;   out   EAX kept
 .global linux_append
 linux_append:
-    mov edx, [linux_queue + LINUX_PREVIOUS]
-
-; linux_insert: puts a process into the run queue.
-;   in    EAX = LINUX, EDX = the LINUX that it is to stand behind, or linux_queue
-;   out   EAX kept
-linux_insert:
-    mov ecx, [edx + LINUX_NEXT]
-    mov [eax + LINUX_NEXT], ecx
-    mov [eax + LINUX_PREVIOUS], edx
-    mov [edx + LINUX_NEXT], eax
-    mov [ecx + LINUX_PREVIOUS], eax
+    mov edx, eax
+    mov eax, linux_queue
+    call ring_append
+    mov eax, edx
     ret
 
 ; sched_remove: a process is not to run any more.
@@ -266,11 +260,8 @@ sched_remove:
 ;   out   EAX kept
 .global linux_remove
 linux_remove:
-    mov ecx, [eax + LINUX_NEXT]
-    mov edx, [eax + LINUX_PREVIOUS]
+    call ring_remove
     mov dword ptr [eax + LINUX_NEXT], 0
-    mov [edx + LINUX_NEXT], ecx
-    mov [ecx + LINUX_PREVIOUS], edx
     ret
 
 .data
@@ -280,7 +271,7 @@ linux_queue:                    ; the run queue: its head, of which only these t
     .long linux_queue           ; LINUX_NEXT
     .long linux_queue           ; LINUX_PREVIOUS
 
-.assert LINUX_NEXT == 0 && LINUX_PREVIOUS == 4, "linux_queue has them in that order"
+.assert LINUX_NEXT == LINK_NEXT && LINUX_PREVIOUS == LINK_PREV, "a LINUX begins with a LINK, as linux_queue does"
 
 .bss
 
