@@ -65,7 +65,7 @@ NET_WORDS: tuple[type[Word], ...] = (                # the network's, in whateve
     net.Ether, net.EtherSize, net.Arp, net.Ip, net.IpFragment, net.IpProtocol, net.Icmp,
     net.TcpFlag, net.TcpOption, net.TcpHeader, net.TcpState,
     net.Neighbour, net.NetError, net.NetTime, net.TcpTime, net.TcpEndTime,
-    net.NetSize, net.TcpSize, net.TcpLimit, net.Count,
+    net.NetSize, net.TcpSize, net.TcpFinding, net.TcpLimit, net.Count,
     e1000.Pci, e1000.PciRegister, e1000.PciCommand, e1000.E1000Register, e1000.E1000Parameter, e1000.E1000Ctrl,
     e1000.E1000Receive, e1000.E1000Transmit, e1000.E1000Cause, e1000.E1000Descriptor, e1000.E1000Size,
     sockets.SocketCall, sockets.SocketCallRange, sockets.SocketFlag, sockets.SocketError, sockets.SocketKind,
@@ -105,7 +105,7 @@ ACTIVATIONS_LAYOUTS: tuple[Layout, ...] = (
 )
 NET_LAYOUTS: tuple[Layout, ...] = (
     net.ETHER, net.ARP, net.IP, net.ICMP, net.UDP, net.TCP,
-    net.NET, net.NEIGHBOUR, net.PORT, net.LISTENER, net.HALF, net.CONN,
+    net.NET, net.NEIGHBOUR, net.PORT, net.LISTENER, net.PEER, net.LIST, net.HALF, net.CONN,
     e1000.RDESC, e1000.TDESC, e1000.E1000,
     sockets.DATAGRAM, sockets.SOCKET, sockets.MAIL, network.TASK, fair.FAIR,
     servers.SEAT, servers.FIELD, servers.REPLY,

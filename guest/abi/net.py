@@ -98,18 +98,19 @@ class TcpHeader(Word):
 
 
 class TcpState(Word):
-    """CONN_STATE; a connection that the peer has begun is established from its beginning on"""
+    """PEER_STATE; a CONN that the peer has begun is established from its beginning on"""
 
     TCP_FREE = 0, "no connection"
     TCP_SYN_SENT = 1, "we have begun it, and the peer has not answered"
-    TCP_ESTABLISHED = 2, "both may send"
-    TCP_FIN_WAIT_1 = 3, "we have ended our stream"
-    TCP_FIN_WAIT_2 = 4, "and the peer knows"
-    TCP_CLOSE_WAIT = 5, "the peer has ended its stream"
-    TCP_CLOSING = 6, "both have, ours first; the peer does not know yet"
-    TCP_LAST_ACK = 7, "both have, the peer's first; the peer does not know yet"
-    TCP_TIME_WAIT = 8, "both have, and know; late segments are caught"
-    TCP_ENDED = 9, "not on the network any more; its owner has not closed it"
+    TCP_SYN_RECEIVED = 2, "HALF: the peer has begun it, and has not answered our answer"
+    TCP_ESTABLISHED = 3, "both may send"
+    TCP_FIN_WAIT_1 = 4, "we have ended our stream"
+    TCP_FIN_WAIT_2 = 5, "and the peer knows"
+    TCP_CLOSE_WAIT = 6, "the peer has ended its stream"
+    TCP_CLOSING = 7, "both have, ours first; the peer does not know yet"
+    TCP_LAST_ACK = 8, "both have, the peer's first; the peer does not know yet"
+    TCP_TIME_WAIT = 9, "both have, and know; late segments are caught"
+    TCP_ENDED = 10, "not on the network any more; its owner has not closed it"
 
 
 class NetError(Word):
@@ -163,6 +164,12 @@ class TcpSize(Word):
     TCP_CONNECTIONS = 128, "connections, those that only catch late segments among them"
     TCP_HALVES = 256, "half open ones"
     TCP_LISTENERS = 8, "ports that are listened at"
+
+
+class TcpFinding(Word):
+    """How connections and half open ones are found"""
+
+    TCP_BUCKET_BITS = 8, "in one of 2 to that power of chains"
 
 
 class TcpLimit(Word):
@@ -329,11 +336,26 @@ LISTENER = Layout(
     u32("tail", "the last one; means nothing if there is none"),
 )
 
+_PEER = (
+    u32("owner", "CONN: whatever its owner puts here; HALF: its LISTENER, or 0: free"),
+    u32("state", "how it stands", TcpState),
+    u32("address", "the peer's; 0: not on the network"),
+    u32("ports", "TCP_SOURCE and TCP_TARGET of what comes, as loaded"),
+    u32("chain", "the next one of those that are found in the same bucket, or 0"),
+    u32("after", "the next one of the list that it is on, or the list"),
+    u32("before", "the one before it, or the list"),
+)
+PEER = Layout("PEER", "What CONN and HALF have in common, at their front", *_PEER)
+
+LIST = Layout(
+    "LIST", "A list of PEERs: PEER_AFTER and PEER_BEFORE of something in front of the first and behind the last",
+    u32("first", "the first one, or that"),
+    u32("last", "the last one, or that"),
+)
+
 HALF = Layout(
     "HALF", "A half open connection: SYN has come, SYN and ACK have gone",
-    u32("listener", "LISTENER; 0: free"),
-    u32("address", "the peer's"),
-    u32("ports", "as CONN_PORTS"),
+    *_PEER,
     u32("theirs", "number of the first byte that the peer will send"),
     u32("ours", "number of the first byte that we will send"),
     u32("mss", "bytes that the peer takes in a segment"),
@@ -343,10 +365,11 @@ HALF = Layout(
 
 CONN = Layout(
     "CONN", "A TCP connection; numbers of bytes are those of its two streams",
-    u32("owner", "whatever its owner puts here"),
-    u32("state", "how it stands", TcpState),
-    u32("address", "the peer's; 0: not on the network"),
-    u32("ports", "TCP_SOURCE and TCP_TARGET of what comes, as loaded"),
+    *_PEER,
+    group("as long as there is memory"),
+    u32("send", "ring of TCP_BUFFER bytes for what we send"),
+    u32("receive", "the same for what comes"),
+    group("as long as the connection is"),
     u32("link", "the next one that waits to be accepted"),
     u32("closed", "not 0: its owner has closed it"),
     u32("finish", "not 0: our stream ends at CONN_END"),
@@ -356,7 +379,6 @@ CONN = Layout(
     u32("nxt", "first byte to send; goes back to CONN_UNA when something is lost"),
     u32("max", "first byte that has never been sent"),
     u32("end", "first byte that has not been written"),
-    u32("send", "ring of TCP_BUFFER bytes"),
     u32("mss", "bytes that the peer takes in a segment"),
     u32("window", "bytes from CONN_UNA on that the peer has room for"),
     u32("window_seq", "TCP_SEQUENCE of the segment that said so"),
@@ -366,7 +388,6 @@ CONN = Layout(
     u32("got", "first byte that has not come"),
     u32("read", "first byte that has not been read"),
     u32("edge", "first byte that the peer knows no room for"),
-    u32("receive", "ring of TCP_BUFFER bytes"),
     u32("ack_due", "segments that wait to be acknowledged; TCP_ACK_NOW and more: at once"),
     group("how much at a time"),
     u32("cwnd", "bytes that may be on their way"),

@@ -17,6 +17,8 @@ net_init:
     mov ecx, NET_SIZE / 4
     rep movsd
     pop edi
+    call conn_init
+    call half_init
     mov eax, ARP_ETHER
     mov edx, [net_config + NET_ADDRESS]
     mov esi, net_everybody

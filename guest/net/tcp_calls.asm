@@ -217,8 +217,14 @@ tcp_close:
     jnz .Labort
     mov dword ptr [ebx + CONN_CLOSED], 1
     call conn_finish
-    cmp dword ptr [ebx + CONN_STATE], TCP_FIN_WAIT_2
+    mov eax, [ebx + CONN_STATE]
+    cmp eax, TCP_FIN_WAIT_2
+    je .Lopen
+    cmp eax, TCP_TIME_WAIT
     jne .Lreturn
+    call conn_time_wait         ; from now on
+    jmp .Lreturn
+.Lopen:
     call conn_fin_wait
 .Lreturn:
     pop ebx

@@ -39,15 +39,16 @@ tcp_connect:
     mov dx, ax
     bswap edx
     mov eax, esi
-    call conn_find
+    call peer_find
     jnc .Lport
     mov edi, edx
     call conn_new
     mov eax, NET_FULL
     jc .Lreturn
     mov dword ptr [ebx + CONN_STATE], TCP_SYN_SENT
-    mov [ebx + CONN_ADDRESS], esi
-    mov [ebx + CONN_PORTS], edi
+    mov eax, esi
+    mov edx, edi
+    call peer_add
     mov dword ptr [ebx + CONN_RTO], RTO_FIRST
     mov eax, [esp]
     mov [ebx + CONN_OWNER], eax

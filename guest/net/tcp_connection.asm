@@ -1,7 +1,9 @@
 ; TCP: connections, from their beginning to their end.
 ;
-; Owns the connections and their rings. The first free one is taken, and connections_top is behind the last one in use, so
-; to look at all of them takes as long as there are some.
+; Owns the connections and their rings. Each connection is on one list: that of the free ones, from which the one that was
+; in use last is taken; of those that are in use; and two of those that are in use by nobody, since their owner has closed
+; them and the peer knows. All of such a list wait equally long, so only the first one's time has to be looked at, and it
+; is the one that is taken when no other is free.
 
 .include "net/tcp.inc"
 
@@ -9,83 +11,62 @@ FIRST_SEGMENTS = 3              ; that may be on their way at the start (RFC 568
 
 .text
 
-; conn_find: finds a connection.
-;   in    EAX = the peer's address, not 0; EDX = CONN_PORTS
-;   out   EBX = connection; CF set: none. All else is kept
-.global conn_find
-conn_find:
-    mov ebx, connections
+; conn_init: all connections are free. Once.
+.global conn_init
+conn_init:
+    push ebx
+    mov edx, conns_used
+    call list_begin
+    mov edx, conns_turn
+    call list_begin
+    mov edx, conns_late
+    call list_begin
+    mov edx, conns_open
+    call list_begin
+    mov edx, conns_free
+    call list_begin
+    mov ebx, connections_end    ; the first one is taken first
+    mov ecx, rings_end
 .Lnext:
-    cmp [ebx + CONN_PORTS], edx
-    jne .Lother
-    cmp [ebx + CONN_ADDRESS], eax
-    je .Lreturn                 ; CF is clear
-.Lother:
-    add ebx, CONN_SIZE
-    cmp ebx, [connections_top]
-    jb .Lnext
-    stc
-.Lreturn:
+    sub ebx, CONN_SIZE
+    sub ecx, TCP_BUFFER
+    mov [ebx + CONN_RECEIVE], ecx
+    sub ecx, TCP_BUFFER
+    mov [ebx + CONN_SEND], ecx
+    call list_add
+    cmp ebx, connections
+    ja .Lnext
+    pop ebx
     ret
 
-; conn_new: a place for a connection: a free one, or that of one that its owner has closed and whose peer knows. Of these
-; the first whose time ends goes first, which are those that only catch late segments.
-;   out   EBX = connection, all zero but its rings; CF set: none. EDI, ESI are kept
+; conn_new: a place for a connection: a free one, or that of one that only catches late segments, or else of one whose peer
+; still has to end its stream.
+;   out   EBX = connection, all zero but its rings; CF set: none
 .global conn_new
 conn_new:
-    push edi
-    push esi
-    xor esi, esi                ; the one that would do
-    mov ebx, connections
-.Lnext:
-    cmp dword ptr [ebx + CONN_STATE], TCP_FREE
-    je .Lclear
-    cmp dword ptr [ebx + CONN_STATE], TCP_TIME_WAIT
-    je .Lover
-    cmp dword ptr [ebx + CONN_STATE], TCP_FIN_WAIT_2
-    jne .Lskip
+    mov edx, conns_free
+    call list_last
+    jnc .Lclear
+    mov edx, conns_late
+    call list_first
+    jnc .Lover
+    mov edx, conns_open
+    call list_first
+    jc .Lreturn
 .Lover:
-    cmp dword ptr [ebx + CONN_CLOSED], 0
-    je .Lskip
-    test esi, esi
-    jz .Lbetter
-    mov eax, [ebx + CONN_DUE]
-    sub eax, [esi + CONN_DUE]
-    jns .Lskip
-.Lbetter:
-    mov esi, ebx
-.Lskip:
-    add ebx, CONN_SIZE
-    cmp ebx, connections_end
-    jb .Lnext
-    mov ebx, esi
-    test esi, esi
-    stc
-    jz .Lreturn
+    call conn_over
 .Lclear:
+    push edi
     xor eax, eax
-    mov edi, ebx
-    mov ecx, CONN_SIZE / 4
+    mov [ebx + CONN_OWNER], eax
+    lea edi, [ebx + CONN_LINK]
+    mov ecx, (CONN_SIZE - CONN_LINK) / 4
     rep stosd
-    lea eax, [ebx + CONN_SIZE]
-    cmp eax, [connections_top]
-    jbe .Lrings
-    mov [connections_top], eax
-.Lrings:
-    mov eax, ebx
-    sub eax, connections
-    xor edx, edx
-    mov ecx, CONN_SIZE
-    div ecx
-    imul eax, eax, 2 * TCP_BUFFER
-    add eax, rings
-    mov [ebx + CONN_SEND], eax
-    add eax, TCP_BUFFER
-    mov [ebx + CONN_RECEIVE], eax
+    pop edi
+    mov edx, conns_used
+    call list_move
     clc
 .Lreturn:
-    pop esi
-    pop edi
     ret
 
 ; conn_establish: a handshake is complete.
@@ -126,17 +107,15 @@ conn_establish:
 ;   in    EBX = connection
 .global conn_over
 conn_over:
+    call peer_remove
     xor eax, eax
-    mov [ebx + CONN_ADDRESS], eax
     mov [ebx + CONN_TIMER], eax
     mov [ebx + CONN_ACK_DUE], eax
     mov [ebx + CONN_STATE], eax
+    mov edx, conns_free
     cmp [ebx + CONN_CLOSED], eax
-    jne .Lreturn
+    jne list_move
     mov dword ptr [ebx + CONN_STATE], TCP_ENDED
-    jmp conn_wake
-.Lreturn:
-    ret
 
 ; conn_wake: tells the owner of a connection, if it has not closed it.
 ;   in    EBX = connection
@@ -155,13 +134,25 @@ conn_wake:
 conn_time_wait:
     mov dword ptr [ebx + CONN_STATE], TCP_TIME_WAIT
     mov eax, TIME_WAIT_TIME
-    jmp conn_timer
+    mov edx, conns_late
+    jmp conn_left
 
 ; conn_fin_wait: the peer has to end its stream now.
-;   in    EBX = connection
+;   in    EBX = connection that its owner has closed
 .global conn_fin_wait
 conn_fin_wait:
     mov eax, FIN_WAIT_TIME
+    mov edx, conns_open
+
+; conn_left: a connection will end at a time. If its owner has closed it, nobody uses it any more.
+;   in    EBX = connection, EAX = milliseconds, EDX = LIST for that case
+conn_left:
+    push edx
+    call conn_timer
+    pop edx
+    cmp dword ptr [ebx + CONN_CLOSED], 0
+    jne list_move
+    ret
 
 ; conn_timer: something will happen later.
 ;   in    EBX = connection, EAX = milliseconds
@@ -175,35 +166,55 @@ conn_timer:
     mov dword ptr [ebx + CONN_TIMER], 1
     ret
 
-; tcp_tick: acknowledges what has waited for company, sends again, gives up; and finds connections_top again.
+; tcp_tick: acknowledges what has waited for company, sends again, gives up, forgets.
 .global tcp_tick
 tcp_tick:
     push ebx
-    push esi
-    mov ebx, connections
-    mov esi, ebx                ; behind the last one in use so far: when the owner of one is woken, it may take others
+    mov edx, conns_used
+    mov ecx, conns_turn
+    call list_turn
 .Lnext:
-    cmp dword ptr [ebx + CONN_STATE], TCP_FREE
-    je .Lskip
-    lea esi, [ebx + CONN_SIZE]
+    mov edx, conns_turn
+    call list_first
+    jc .Lleft
+    mov edx, conns_used
+    call list_move
     cmp dword ptr [ebx + CONN_ACK_DUE], 0
     je .Ltimer
     call tcp_ack
 .Ltimer:
     cmp dword ptr [ebx + CONN_TIMER], 0
-    je .Lskip
+    je .Lnext
     call net_clock
     sub eax, [ebx + CONN_DUE]
-    js .Lskip
+    js .Lnext
     call conn_due
-.Lskip:
-    add ebx, CONN_SIZE
-    cmp ebx, [connections_top]
-    jb .Lnext
-    mov [connections_top], esi
-    pop esi
+    jmp .Lnext
+.Lleft:
+    mov edx, conns_late
+    call conn_forget
+    mov edx, conns_open
+    call conn_forget
     pop ebx
     jmp half_tick
+
+; conn_forget: ends those connections that nobody uses whose time has come.
+;   in    EDX = their LIST
+;   out   EBX is destroyed
+conn_forget:
+    push edx
+.Lnext:
+    mov edx, [esp]
+    call list_first
+    jc .Lreturn
+    call net_clock
+    sub eax, [ebx + CONN_DUE]
+    js .Lreturn
+    call conn_over
+    jmp .Lnext
+.Lreturn:
+    pop edx
+    ret
 
 ; conn_due: a connection's time has come.
 ;   in    EBX = connection
@@ -240,17 +251,22 @@ conn_due:
     COUNT COUNT_TCP_TIMEOUT
     jmp conn_over
 
-.data
-
-.align 4
-connections_top:                ; behind the last connection in use, or further
-    .long connections
-
 .bss
 
 .align 4
+conns_free:                     ; LIST: TCP_FREE, the last one is taken
+    .space LIST_SIZE
+conns_used:                     ; LIST: of owners, or waiting for one, or for the end of our stream
+    .space LIST_SIZE
+conns_turn:                     ; LIST: of these, those that the tick that is under way has not looked at
+    .space LIST_SIZE
+conns_late:                     ; LIST: TCP_TIME_WAIT that nobody uses
+    .space LIST_SIZE
+conns_open:                     ; LIST: TCP_FIN_WAIT_2 that nobody uses
+    .space LIST_SIZE
 connections:                    ; CONNs
     .space TCP_CONNECTIONS * CONN_SIZE
 connections_end:
 rings:                          ; of each: CONN_SEND, CONN_RECEIVE
     .space TCP_CONNECTIONS * 2 * TCP_BUFFER
+rings_end:

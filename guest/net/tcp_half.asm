@@ -2,11 +2,30 @@
 ;
 ; Owns these. One is small; buffers come with the end of the handshake. So a flood of SYNs fills a listener's share of
 ; them, and nothing else. There are never more than could wait to be accepted: whoever is answered finds room at the end of
-; the handshake, and need not try again a second later. halves_top is to them what connections_top is to connections.
+; the handshake, and need not try again a second later. Each is on the list of those in use, or of the free ones.
 
 .include "net/tcp.inc"
 
 .text
+
+; half_init: all of them are free. Once.
+.global half_init
+half_init:
+    push ebx
+    mov edx, halves_used
+    call list_begin
+    mov edx, halves_turn
+    call list_begin
+    mov edx, halves_free
+    call list_begin
+    mov ebx, halves_end         ; the first one is taken first
+.Lnext:
+    sub ebx, HALF_SIZE
+    call list_add
+    cmp ebx, halves
+    ja .Lnext
+    pop ebx
+    ret
 
 ; half_reset: the peer says that there is no such connection.
 ;   in    ESI = HALF, or 0
@@ -38,23 +57,23 @@ half_begin:
     add eax, [ebx + LISTENER_COUNT]
     cmp eax, [ebx + LISTENER_LIMIT]
     jae .Lfull
-    mov esi, halves
-.Lnext:
-    cmp dword ptr [esi + HALF_LISTENER], 0
-    je .Lfree
-    add esi, HALF_SIZE
-    cmp esi, halves_end
-    jb .Lnext
-.Lfull:
-    COUNT COUNT_TCP_SYN
-    ret
-.Lfree:
+    mov ecx, ebx
+    mov edx, halves_free
+    call list_last
+    mov esi, ebx
+    mov ebx, ecx
+    jc .Lfull
     inc dword ptr [ebx + LISTENER_HALF_COUNT]
-    mov [esi + HALF_LISTENER], ebx
+    mov [esi + HALF_OWNER], ebx
+    mov dword ptr [esi + HALF_STATE], TCP_SYN_RECEIVED
+    push ebx
+    mov ebx, esi
+    mov edx, halves_used
+    call list_move
     mov eax, [seg_address]
-    mov [esi + HALF_ADDRESS], eax
-    mov eax, [seg_ports]
-    mov [esi + HALF_PORTS], eax
+    mov edx, [seg_ports]
+    call peer_add
+    pop ebx
     mov eax, [seg_seq]
     mov [esi + HALF_THEIRS], eax
     mov eax, [seg_mss]
@@ -62,10 +81,10 @@ half_begin:
     call tcp_first
     mov [esi + HALF_OURS], eax
     mov dword ptr [esi + HALF_TRIES], 0
-    lea eax, [esi + HALF_SIZE]
-    cmp eax, [halves_top]
-    jbe half_ask
-    mov [halves_top], eax
+    jmp half_ask
+.Lfull:
+    COUNT COUNT_TCP_SYN
+    ret
 
 ; half_ask: sends SYN and ACK, and again if there is no answer.
 ;   in    ESI = HALF
@@ -110,10 +129,12 @@ half_end:
     mov edi, ebx
     call conn_new
     jc .Lfull
-    mov eax, [esi + HALF_ADDRESS]
-    mov [ebx + CONN_ADDRESS], eax
-    mov eax, [esi + HALF_PORTS]
-    mov [ebx + CONN_PORTS], eax
+    push dword ptr [esi + HALF_PORTS]
+    push dword ptr [esi + HALF_ADDRESS]
+    call half_free
+    pop eax
+    pop edx
+    call peer_add
     mov eax, [esi + HALF_TRIES]
     dec eax
     mov [ebx + CONN_RETRIES], eax
@@ -121,7 +142,6 @@ half_end:
     mov edx, [esi + HALF_THEIRS]
     mov ecx, [esi + HALF_MSS]
     call conn_establish
-    call half_free
     mov eax, ebx
     inc dword ptr [edi + LISTENER_COUNT]
     cmp dword ptr [edi + LISTENER_HEAD], 0
@@ -144,64 +164,49 @@ half_end:
     COUNT COUNT_TCP_ACCEPT
     ret
 
-; half_find: finds the half open connection of the segment.
-;   out   ESI = HALF, or 0
-.global half_find
-half_find:
-    mov eax, [seg_address]
-    mov edx, [seg_ports]
-    mov esi, halves
-.Lnext:
-    cmp [esi + HALF_PORTS], edx
-    jne .Lother
-    cmp [esi + HALF_ADDRESS], eax
-    je .Lreturn
-.Lother:
-    add esi, HALF_SIZE
-    cmp esi, [halves_top]
-    jb .Lnext
-    xor esi, esi
-.Lreturn:
-    ret
-
 ; half_free: a half open connection is gone.
 ;   in    ESI = HALF
 half_free:
-    mov eax, [esi + HALF_LISTENER]
+    push ebx
+    mov ebx, esi
+    mov eax, [ebx + HALF_OWNER]
     dec dword ptr [eax + LISTENER_HALF_COUNT]
-    xor eax, eax
-    mov [esi + HALF_LISTENER], eax
-    mov [esi + HALF_ADDRESS], eax
+    mov dword ptr [ebx + HALF_OWNER], 0
+    call peer_remove
+    mov edx, halves_free
+    call list_move
+    pop ebx
     ret
 
-; half_tick: asks half open connections again, and gives them up; and finds halves_top again.
+; half_tick: asks half open connections again, and gives them up.
 .global half_tick
 half_tick:
+    push ebx
     push esi
-    push edi
-    mov esi, halves
-    mov edi, esi                ; behind the last one in use
+    mov edx, halves_used
+    mov ecx, halves_turn
+    call list_turn
 .Lnext:
-    cmp dword ptr [esi + HALF_LISTENER], 0
-    je .Lskip
-    lea edi, [esi + HALF_SIZE]
+    mov edx, halves_turn
+    call list_first
+    jc .Lreturn
+    mov edx, halves_used
+    call list_move
+    mov esi, ebx
     call net_clock
     sub eax, [esi + HALF_DUE]
-    js .Lskip
+    js .Lnext
     cmp dword ptr [esi + HALF_TRIES], TCP_HALF_TRIES
     je .Lfail
     call half_ask
-    jmp .Lskip
+    jmp .Lnext
 .Lfail:
     COUNT COUNT_TCP_HALF
     call half_free
-.Lskip:
-    add esi, HALF_SIZE
-    cmp esi, [halves_top]
-    jb .Lnext
-    mov [halves_top], edi
-    pop edi
+    jmp .Lnext
+.Lreturn:
     pop esi
+    pop ebx
     ret
 
 ; half_drop: nobody listens any more to those who knocked.
@@ -211,7 +216,7 @@ half_drop:
     push esi
     mov esi, halves
 .Lnext:
-    cmp [esi + HALF_LISTENER], ebx
+    cmp [esi + HALF_OWNER], ebx
     jne .Lskip
     call half_free
 .Lskip:
@@ -221,15 +226,15 @@ half_drop:
     pop esi
     ret
 
-.data
-
-.align 4
-halves_top:                     ; behind the last one in use, or further
-    .long halves
-
 .bss
 
 .align 4
+halves_free:                    ; LIST: the last one is taken
+    .space LIST_SIZE
+halves_used:                    ; LIST
+    .space LIST_SIZE
+halves_turn:                    ; LIST: of these, those that the tick that is under way has not looked at
+    .space LIST_SIZE
 halves:                         ; HALFs
     .space TCP_HALVES * HALF_SIZE
 halves_end:

@@ -58,11 +58,14 @@ tcp_input:
     mov edx, [edi + TCP_SOURCE]         ; both ports
     mov [seg_ports], edx
     mov eax, [seg_address]
-    call conn_find
+    xor esi, esi
+    call peer_find
     jc tcp_stranger
-    cmp dword ptr [ebx + CONN_STATE], TCP_SYN_SENT
-    je tcp_opening
-    jmp tcp_segment
+    cmp dword ptr [ebx + PEER_STATE], TCP_SYN_RECEIVED
+    ja tcp_segment
+    jb tcp_opening
+    mov esi, ebx
+    jmp tcp_stranger
 .Llength:
     COUNT COUNT_TCP_LENGTH
     ret

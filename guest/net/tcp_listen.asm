@@ -6,11 +6,10 @@
 
 .text
 
-; tcp_stranger: looks at a segment of no connection.
-;   in    the segment in seg_*
+; tcp_stranger: looks at a segment of no connection, or of a half open one.
+;   in    ESI = HALF, or 0: nobody knows it; the segment in seg_*
 .global tcp_stranger
 tcp_stranger:
-    call half_find
     mov edi, [seg_flags]
     test edi, TCP_RST
     jnz half_reset

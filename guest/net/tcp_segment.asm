@@ -154,6 +154,7 @@ tcp_again:
     test esi, esi
     js .Lguess
     call conn_over
+    xor esi, esi
     jmp tcp_stranger            ; it is a new one
 .Lguess:
     COUNT COUNT_TCP_WINDOW

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import chain, pairwise
+from types import SimpleNamespace
 
 import net_frames as net
 import pytest
 from net_line import ACK, FIN, MSS_OPTION, RST, SYN, Line
 from net_stack import BASE, STACK, TOP, Stack, program
 
-from guest.abi.net import CONN, HALF, LISTENER, Count, NetError, NetSize, TcpSize, TcpState
+from guest.abi.net import CONN, HALF, LISTENER, PEER, Count, NetError, NetSize, TcpFinding, TcpSize, TcpState
 
 BATCH = 200
+LISTS = ("conns_free", "conns_used", "conns_turn", "conns_late", "conns_open",
+         "halves_free", "halves_used", "halves_turn")
 
 
 class Hostile:
@@ -139,7 +143,7 @@ def in_order(stack: Stack) -> None:
     halves = [HALF.decode(stack.read("halves", HALF.size, at * HALF.size)) for at in range(TcpSize.TCP_HALVES)]
     for at, listener in enumerate(listeners):
         address = stack.symbols["listeners"] + at * LISTENER.size
-        assert listener.half_count == sum(half.listener == address for half in halves) <= listener.half_limit
+        assert listener.half_count == sum(half.owner == address for half in halves) <= listener.half_limit
         assert listener.count <= listener.limit
         waiting, link = 0, listener.head
         while link:
@@ -147,8 +151,8 @@ def in_order(stack: Stack) -> None:
         assert waiting == listener.count
     for at in range(TcpSize.TCP_CONNECTIONS):
         conn = CONN.decode(stack.read("connections", CONN.size, at * CONN.size))
-        assert conn.send in (0, stack.symbols["rings"] + at * 2 * TcpSize.TCP_BUFFER)
-        assert conn.receive in (0, conn.send + TcpSize.TCP_BUFFER)
+        assert conn.send == stack.symbols["rings"] + at * 2 * TcpSize.TCP_BUFFER
+        assert conn.receive == conn.send + TcpSize.TCP_BUFFER
         if conn.state == TcpState.TCP_SYN_SENT:
             assert conn.address and conn.timer and not conn.closed
         elif conn.state not in (TcpState.TCP_FREE, TcpState.TCP_ENDED):
@@ -156,6 +160,7 @@ def in_order(stack: Stack) -> None:
             assert conn.got - conn.read - conn.fin & 0xFFFF_FFFF <= TcpSize.TCP_BUFFER
             assert conn.max - conn.nxt & 0xFFFF_FFFF <= TcpSize.TCP_BUFFER + 1
             assert TcpSize.TCP_MSS_MIN <= conn.mss <= TcpSize.TCP_MSS and conn.cwnd >= conn.mss
+    _found_and_listed(stack)
     assert len(list(stack.neighbours())) <= NetSize.NEIGHBOURS
     ram, end = stack.machine.ram, 0
     for segment in program().segments:
@@ -163,6 +168,50 @@ def in_order(stack: Stack) -> None:
         if "w" not in segment.flags:
             assert bytes(ram.read(segment.physical, len(segment.data))) == segment.data
     assert not any(ram.read(0, STACK)) and not any(ram.read(TOP, BASE - TOP)) and not any(ram.read(end, 1 << 20))
+
+
+def _found_and_listed(stack: Stack) -> None:
+    """Whoever has an address is in the chain of its bucket, once; everybody is on one list, by what became of it."""
+    connections, halves = stack.symbols["connections"], stack.symbols["halves"]
+    peers = {connections + at * CONN.size: stack.conn(connections + at * CONN.size)
+             for at in range(TcpSize.TCP_CONNECTIONS)}
+    peers |= {halves + at * HALF.size: HALF.decode(bytes(stack.machine.ram.read(halves + at * HALF.size, HALF.size)))
+              for at in range(TcpSize.TCP_HALVES)}
+    found = []
+    for bucket in range(1 << TcpFinding.TCP_BUCKET_BITS):
+        at = stack.word("buckets", bucket * 4)
+        while at:
+            hashed = (peers[at].address + peers[at].ports) * 0x9E3779B1 & 0xFFFF_FFFF
+            assert hashed >> 32 - TcpFinding.TCP_BUCKET_BITS == bucket
+            found.append(at)
+            at = peers[at].chain
+    assert sorted(found) == [at for at, peer in sorted(peers.items()) if peer.address]
+    assert len({(peers[at].address, peers[at].ports) for at in found}) == len(found)
+    listed = {name: list(_list(stack, name, peers)) for name in LISTS}
+    assert sorted(chain.from_iterable(listed.values())) == sorted(peers)
+    assert not listed["conns_turn"] and not listed["halves_turn"]
+    for name, members in listed.items():
+        for peer in (peers[at] for at in members):
+            assert (peer.state == TcpState.TCP_FREE if name == "conns_free" else
+                    not peer.owner if name == "halves_free" else
+                    peer.state == TcpState.TCP_SYN_RECEIVED if name == "halves_used" else
+                    peer.closed and peer.state == TcpState.TCP_TIME_WAIT if name == "conns_late" else
+                    peer.closed and peer.state == TcpState.TCP_FIN_WAIT_2 if name == "conns_open" else
+                    peer.state != TcpState.TCP_FREE)
+    for name in ("conns_late", "conns_open"):
+        dues = [peers[at].due for at in listed[name]]
+        assert all((later - sooner) & 0xFFFF_FFFF < 1 << 31 for sooner, later in pairwise(dues))
+
+
+def _list(stack: Stack, name: str, peers: dict[int, SimpleNamespace]) -> Iterator[int]:
+    """The peers of a list, from the first to the last; the way back is the same."""
+    head = stack.symbols[name] - PEER.offsets["after"]
+    before, at = head, stack.word(name)
+    while at != head:
+        assert peers[at].before == before
+        yield at
+        before, at = at, peers[at].after
+    assert stack.word(name, 4) == before
 
 
 def attack(seed: int, batches: int) -> Iterator[Stack]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import net_frames as net
 import pytest
 from net_line import ACK, FIN, MSS_OPTION, PSH, RST, SYN, Line, Pair, plain
@@ -565,14 +567,19 @@ def test_there_are_no_more_connections_than_places(stack: Stack) -> None:
     assert len(set(conns)) == len(conns)
 
 
-def test_a_tick_looks_at_no_more_places_than_are_in_use(stack: Stack) -> None:
+def _instructions(stack: Stack, action: Callable[[], object]) -> int:
+    """How many an action takes."""
+    before = stack.machine.cpu.state.instructions
+    action()
+    return stack.machine.cpu.state.instructions - before
+
+
+def test_a_tick_looks_at_those_that_are_in_use_and_at_no_others(stack: Stack) -> None:
     def tick() -> int:
-        before = stack.machine.cpu.state.instructions
-        stack.call("net_tick")
-        return stack.machine.cpu.state.instructions - before
+        return _instructions(stack, lambda: stack.call("net_tick"))
 
     quiet = tick()
-    assert quiet < TcpSize.TCP_CONNECTIONS
+    assert quiet < TcpSize.TCP_CONNECTIONS + TcpSize.TCP_HALVES
     listener = stack.listen(80, half=60, waiting=60)
     lines = [Line(stack, source=4000 + n) for n in range(60)]
     for line in lines:
@@ -580,15 +587,72 @@ def test_a_tick_looks_at_no_more_places_than_are_in_use(stack: Stack) -> None:
     for line in lines[:30]:
         line.say(ACK)
     conns = [conn for _ in range(30) if (conn := stack.accept(listener))]
-    assert len(conns) == 30 and tick() > quiet + 30 * 4
-    for conn in conns[:-1]:
-        stack.call("tcp_abort", eax=conn)
-    tick()
-    stack.forget()
-    lines[29].say(ACK | PSH, b"still here")                 # it has the last place that is in use
-    assert stack.tcp_read(conns[-1]) == b"still here"
-    stack.call("tcp_abort", eax=conns[-1])
+    assert len(conns) == 30 and tick() > quiet + 60 * 4
+    for line, conn in zip(lines[1:29], conns[1:29], strict=True):
+        stack.call("tcp_close", eax=conn)
+        line.hear()
+        line.say(ACK | FIN)                                 # late segments of these are caught
     stack.call("tcp_ignore", eax=listener)
-    tick()
-    assert tick() == quiet
-    assert stack.begin() == stack.symbols["connections"]
+    stack.forget()
+    busy = tick()
+    lines[29].say(ACK | PSH, b"still here")
+    assert stack.tcp_read(conns[-1]) == b"still here"
+    for conn in (conns[-1], conns[0]):
+        stack.call("tcp_abort", eax=conn)
+    assert quiet + 2 * 4 < busy < quiet + 2 * 40
+    stack.wait(TcpEndTime.TIME_WAIT_TIME + 50)
+    assert not stack.conns() and tick() == quiet
+    assert stack.begin() == conns[28]                       # was in use last
+
+
+def test_a_connection_is_found_as_soon_among_many(stack: Stack) -> None:
+    listener = stack.listen(80)
+    line = Line(stack, source=4000).connect()
+
+    def say() -> int:
+        return _instructions(stack, lambda: line.say(ACK | PSH, b"x") + line.say(ACK | PSH, b"x"))   # acknowledged
+
+    assert stack.accept(listener)
+    alone = say()
+    for number in range(1, 100):
+        Line(stack, source=4000 + number).connect()
+        assert stack.accept(listener)
+    assert say() < alone + 30
+
+
+def test_who_is_closed_while_late_segments_are_caught_catches_them_from_then_on(stack: Stack) -> None:
+    listener = stack.listen(80)
+    line = Line(stack).connect()
+    conn = stack.accept(listener)
+    assert conn
+    stack.call("tcp_finish", eax=conn)
+    line.hear()
+    line.say(ACK | FIN)
+    assert stack.conn(conn).state == TcpState.TCP_TIME_WAIT
+    stack.wait(TcpEndTime.TIME_WAIT_TIME // 2)
+    stack.call("tcp_close", eax=conn)
+    stack.wait(TcpEndTime.TIME_WAIT_TIME - 100)
+    assert stack.conn(conn).state == TcpState.TCP_TIME_WAIT
+    stack.wait(200)
+    assert stack.conn(conn).state == TcpState.TCP_FREE
+
+
+def test_of_the_places_that_nobody_uses_those_that_catch_late_segments_go_first(stack: Stack) -> None:
+    listener = stack.listen(80)
+    lines, conns = [], []
+    for number in range(TcpSize.TCP_CONNECTIONS):
+        lines.append(Line(stack, source=4000 + number).connect())
+        conns.append(stack.accept(listener))
+    for line, conn in zip(lines[:4], conns[:4], strict=True):
+        stack.call("tcp_close", eax=conn)
+        line.hear()
+        line.say(ACK)                                       # it knows, and does not end its stream
+        stack.wait(50)
+    for at in (3, 2):
+        lines[at].say(ACK | FIN)
+        stack.wait(50)
+    taken = []
+    for number in range(5):
+        Line(stack, source=5000 + number).connect()
+        taken.append(stack.accept(listener))
+    assert taken == [conns[3], conns[2], conns[0], conns[1], None]
