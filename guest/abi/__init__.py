@@ -107,7 +107,7 @@ NET_LAYOUTS: tuple[Layout, ...] = (
     net.ETHER, net.ARP, net.IP, net.ICMP, net.UDP, net.TCP,
     net.NET, net.NEIGHBOUR, net.PORT, net.LISTENER, net.PEER, net.LIST, net.HALF, net.CONN,
     e1000.RDESC, e1000.TDESC, e1000.E1000,
-    sockets.DATAGRAM, sockets.SOCKET, sockets.MAIL, network.TASK, fair.FAIR,
+    sockets.DATAGRAM, sockets.SOCKET, sockets.ACCOUNT, sockets.MAIL, network.TASK, fair.FAIR,
     servers.SEAT, servers.FIELD, servers.REPLY,
 )
 VM_LAYOUTS: tuple[Layout, ...] = (vm.VMINFO, vm.MACHINE, vm.VT)

@@ -1,12 +1,12 @@
 """Sockets: the system calls by which programs use the network, in whatever kernel offers them; and guest/sockets' own.
 
-Constants that begin with SOCKET_ and the layouts SOCKET and MAIL are for guest/sockets alone, except SOCKET_NOW.
+Constants that begin with SOCKET_ and the layouts SOCKET, ACCOUNT and MAIL are for guest/sockets alone, except SOCKET_NOW.
 """
 
 from __future__ import annotations
 
 from guest.abi.kernel import Syscall
-from guest.abi.layout import Layout, u32
+from guest.abi.layout import Layout, u8, u16, u32
 from guest.abi.words import Word
 
 
@@ -93,11 +93,24 @@ SOCKET = Layout(
     u32("owner", "whose it is; 0: free"),
     u32("kind", "what it is", SocketKind),
     u32("net", "what it stands for in the network"),
-    u32("stirred", "not 0: the network has told of it since that was cleared"),
-    u32("happened", "not 0: it is among those of which SYS_SOCKET_WAIT has to tell"),
-    u32("link", "the next one of these, or 0"),
-    u32("waiting", "SOCKET_LISTENER: connections that may wait"),
+    u32("account", "its owner's ACCOUNT"),
+    u32("link", "the next one of which SYS_SOCKET_WAIT has to tell its owner, or the account; free: the next free one, or 0"),
+    u32("back", "the one before it, or the account; 0: it has not to tell"),
     u32("mail", "SOCKET_DATAGRAMS: its MAIL"),
+    u16("waiting", "SOCKET_LISTENER: connections that may wait"),
+    u8("stirred", "not 0: the network has told of it since that was cleared"),
+    u8("none", "nothing"),
+)
+
+ACCOUNT = Layout(
+    "ACCOUNT", "What a program has of the sockets; it stands at the place of a kind how many of that kind",
+    u32("owner", "whose it is; 0: free"),
+    u32("listeners", "sockets that are SOCKET_LISTENER"),
+    u32("streams", "SOCKET_STREAM"),
+    u32("all", "sockets, and connections that the listeners let wait"),
+    u32("datagrams", "SOCKET_DATAGRAMS"),
+    u32("first", "the SOCKET of which SYS_SOCKET_WAIT has to tell first, or this"),
+    u32("last", "the last one, or this"),
 )
 
 MAIL = Layout(

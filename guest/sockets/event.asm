@@ -1,12 +1,11 @@
 ; What happens with sockets, and who waits for it.
 ;
-; Owns the queue of the sockets with which something has happened since SYS_SOCKET_WAIT has told of them: those of all
-; programs, in the order in which it happened. A program does not wait for others there: it gets the first one of its own.
-;
-;     happened_first -> SOCKET -SOCKET_LINK-> SOCKET -SOCKET_LINK-> ... -> 0
-;     happened_last  ----------------------------------------------^
+; Sockets with which something has happened since SYS_SOCKET_WAIT has told of them wait in a queue, one for each program:
+; a ring of SOCKET_LINK forwards and SOCKET_BACK backwards, of which the account's ACCOUNT_FIRST and ACCOUNT_LAST are a part.
 
 .include "sockets.inc"
+
+AS_SOCKET = ACCOUNT_FIRST - SOCKET_LINK         ; an ACCOUNT as a part of its ring
 
 .text
 
@@ -23,7 +22,7 @@ net_wake:
 ;   in    EDX = SOCKET
 .global socket_tell
 socket_tell:
-    mov dword ptr [edx + SOCKET_STIRRED], 1
+    mov byte ptr [edx + SOCKET_STIRRED], 1
     call socket_happened
     mov eax, [edx + SOCKET_OWNER]
     jmp socket_wake
@@ -33,19 +32,15 @@ socket_tell:
 ;   out   EDX is kept
 .global socket_happened
 socket_happened:
-    cmp dword ptr [edx + SOCKET_HAPPENED], 0
+    cmp dword ptr [edx + SOCKET_BACK], 0
     jne .Lreturn
-    mov dword ptr [edx + SOCKET_HAPPENED], 1
-    mov dword ptr [edx + SOCKET_LINK], 0
-    cmp dword ptr [happened_first], 0
-    je .Lempty
-    mov eax, [happened_last]
+    mov ecx, [edx + SOCKET_ACCOUNT]
+    mov eax, [ecx + ACCOUNT_LAST]
+    mov [ecx + ACCOUNT_LAST], edx
     mov [eax + SOCKET_LINK], edx
-    mov [happened_last], edx
-    ret
-.Lempty:
-    mov [happened_first], edx
-    mov [happened_last], edx
+    mov [edx + SOCKET_BACK], eax
+    add ecx, AS_SOCKET
+    mov [edx + SOCKET_LINK], ecx
 .Lreturn:
     ret
 
@@ -55,16 +50,14 @@ call_wait:
     mov [socket_now], ebx
     and ebx, SOCKET_NOW - 1     ; all but the flag
     jnz .Largument
-    mov ebx, [happened_first]
-.Lnext:
-    test ebx, ebx
-    jz socket_again             ; EBX is 0: any
-    cmp [ebx + SOCKET_OWNER], ebp
-    je .Lfound
-    mov ebx, [ebx + SOCKET_LINK]
-    jmp .Lnext
-.Lfound:
-    mov eax, ebx
+    call account_find
+    jc socket_again             ; EBX is 0: any
+    lea eax, [esi + AS_SOCKET]
+    mov ecx, [esi + ACCOUNT_FIRST]
+    cmp ecx, eax
+    je socket_again
+    mov ebx, ecx
+    mov eax, ecx
     call socket_forget
     jmp socket_number
 .Largument:
@@ -76,29 +69,13 @@ call_wait:
 ;   in    EAX = SOCKET
 .global socket_forget
 socket_forget:
-    cmp dword ptr [eax + SOCKET_HAPPENED], 0
-    je .Lreturn
-    mov dword ptr [eax + SOCKET_HAPPENED], 0
-    mov edx, happened_first - SOCKET_LINK       ; as if it were the SOCKET_LINK of one
-.Lnext:
-    mov ecx, [edx + SOCKET_LINK]
-    cmp ecx, eax
-    je .Lfound
-    mov edx, ecx
-    jmp .Lnext
-.Lfound:
-    mov ecx, [eax + SOCKET_LINK]
-    mov [edx + SOCKET_LINK], ecx
-    test ecx, ecx
-    jnz .Lreturn
-    mov [happened_last], edx    ; means nothing if that was the only one
+    mov ecx, [eax + SOCKET_BACK]
+    jecxz .Lreturn
+    mov dword ptr [eax + SOCKET_BACK], 0
+    mov edx, [eax + SOCKET_LINK]
+    mov [ecx + SOCKET_LINK], edx
+    mov [edx + SOCKET_BACK], ecx
 .Lreturn:
     ret
 
-.bss
-
-.align 4
-happened_first:                 ; SOCKET, or 0
-    .space 4
-happened_last:                  ; SOCKET; means nothing if there is none
-    .space 4
+.assert SOCKET_BACK - SOCKET_LINK == ACCOUNT_LAST - ACCOUNT_FIRST, "a ring of both"

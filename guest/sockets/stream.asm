@@ -101,7 +101,7 @@ call_read:
     call stream_memory
     jc .Lreturn
 .Ltry:
-    mov dword ptr [ebx + SOCKET_STIRRED], 0
+    mov byte ptr [ebx + SOCKET_STIRRED], 0
     mov eax, [ebx + SOCKET_NET]
     mov edx, esi
     mov ecx, edi
@@ -123,7 +123,7 @@ call_write:
     call stream_memory
     jc .Lreturn
 .Ltry:
-    mov dword ptr [ebx + SOCKET_STIRRED], 0
+    mov byte ptr [ebx + SOCKET_STIRRED], 0
     mov eax, [ebx + SOCKET_NET]
     mov edx, esi
     mov ecx, edi
@@ -166,7 +166,7 @@ stream_memory:
 stream_again:
     cmp eax, NET_AGAIN
     jne .Lfailed
-    cmp dword ptr [ebx + SOCKET_STIRRED], 1
+    cmp byte ptr [ebx + SOCKET_STIRRED], 1
     je .Lreturn
     stc                         ; ZF is clear
 .Lreturn:
