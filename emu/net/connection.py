@@ -10,17 +10,16 @@ with a SYN is not taken.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from emu.clock import Clock
 from emu.kept import Kept
 from emu.net.congestion import Congestion
 from emu.net.incoming import WINDOW, Incoming
 from emu.net.outgoing import Outgoing
 from emu.net.packets import Tcp, TcpFlag, mss_option
 from emu.net.rto import Timeout
-
-if TYPE_CHECKING:
-    from emu.net.tcp import Stack
+from emu.net.timers import Timers
 
 MSS = 1460                      # bytes of data that fit into one Ethernet frame,
 MSS_DEFAULT = 536               # ... that a peer takes who does not say,
@@ -73,15 +72,37 @@ class User(Protocol):
         """The connection is no more."""
 
 
+class Carrier(Protocol):
+    """Whose connection it is: the TCP of a host."""
+
+    clock: Clock
+    resend: Timers              # by key of the connection: when it sends again,
+    late: Timers                # ... and when it acknowledges
+    retransmitted: int          # segments sent that had been sent before
+    early: int                  # segments received behind a gap
+
+    def accept(self, connection: Connection) -> None:
+        """One that has come to a port is open."""
+
+    def send(self, peer: bytes, segment: Tcp) -> None:
+        """Send a segment."""
+
+    def reject(self, peer: bytes, segment: Tcp) -> None:
+        """Answer a segment that makes no sense."""
+
+    def remove(self, connection: Connection) -> None:
+        """A connection is over."""
+
+
 class Connection(Kept):
     """A connection. `user` hears of it; without one, it only comes to its end."""
 
     KEPT = ("state", "mss", "outgoing", "incoming", "_closing", "_timed", "_timed_at", "_timeout", "_congestion")
 
-    def __init__(self, stack: Stack, port: int, peer: bytes, peer_port: int, first: int) -> None:
+    def __init__(self, carrier: Carrier, port: int, peer: bytes, peer_port: int, first: int) -> None:
         """`first`: the sequence number of our SYN."""
-        self._stack = stack
-        self._clock = stack.clock
+        self._carrier = carrier
+        self._clock = carrier.clock
         self.user: User | None = None
         self.port, self.peer, self.peer_port = port, peer, peer_port
         self.key = connection_key(port, peer, peer_port)
@@ -118,7 +139,7 @@ class Connection(Kept):
         """An answer to our SYN, which was the first (section 3.10.7.3)."""
         flags = segment.flags
         if flags & ACK and self.outgoing.position(segment.acknowledgement) != 1:
-            self._stack.reject(self.peer, segment)
+            self._carrier.reject(self.peer, segment)
         elif flags & RST:
             if flags & ACK:
                 self._fail(Failure.REFUSED)
@@ -134,10 +155,10 @@ class Connection(Kept):
     def _confirmed(self, segment: Tcp) -> bool:
         """What follows our answer to the peer's SYN; False: it is to be dropped."""
         if self.outgoing.position(segment.acknowledgement) != 1:
-            self._stack.reject(self.peer, segment)
+            self._carrier.reject(self.peer, segment)
             return False
         self._connected(segment)
-        self._stack.accept(self)
+        self._carrier.accept(self)
         return True
 
     def _connected(self, segment: Tcp) -> None:
@@ -147,7 +168,7 @@ class Connection(Kept):
         self._measure(1)
         self._timeout.connected()
         self.outgoing.begin(segment.window)
-        self._stack.resend.clear(self.key)
+        self._carrier.resend.clear(self.key)
 
     # What the user does
 
@@ -184,7 +205,7 @@ class Connection(Kept):
     def _send(self, position: int, flags: int, data: bytes = b"", options: bytes = b"") -> None:
         """Send a segment that begins at a position."""
         got = self.incoming.sequence if flags & ACK else 0
-        self._stack.send(self.peer, Tcp(self.port, self.peer_port, self.outgoing.sequence(position), got, flags,
+        self._carrier.send(self.peer, Tcp(self.port, self.peer_port, self.outgoing.sequence(position), got, flags,
                                         WINDOW, data, options))
 
     def _transmit(self, position: int, size: int, flags: int) -> None:
@@ -192,7 +213,7 @@ class Connection(Kept):
         out = self.outgoing
         end = position + size + (flags & (SYN | FIN) != 0)
         if position < out.most:
-            self._stack.retransmitted += 1
+            self._carrier.retransmitted += 1
             self._timed = 0                                     # Karn: whose acknowledgement comes, nobody knows
         elif not self._timed:
             self._timed, self._timed_at = end, self._clock.moment
@@ -226,7 +247,7 @@ class Connection(Kept):
             out.next = self._segment(out.next, size)
         if out.next == last and self._closing:
             out.next = self._segment(last, 0)
-        if (out.under_way or out.next < last) and self.key not in self._stack.resend:
+        if (out.under_way or out.next < last) and self.key not in self._carrier.resend:
             self._arm()
 
     def _again(self) -> None:
@@ -235,7 +256,7 @@ class Connection(Kept):
         self._segment(out.una, min(out.last - out.una, self.mss))
 
     def _arm(self) -> None:
-        self._stack.resend.set(self.key, self._clock.moment + self._timeout.cycles)
+        self._carrier.resend.set(self.key, self._clock.moment + self._timeout.cycles)
 
     def resend(self) -> None:
         """The time is over: of waiting for an acknowledgement or a window, or for the end of it all."""
@@ -317,7 +338,7 @@ class Connection(Kept):
         if self.outgoing.under_way:
             self._arm()
         else:
-            self._stack.resend.clear(self.key)
+            self._carrier.resend.clear(self.key)
         if self._congestion.acknowledged(position, count):
             self._again()
         if position > self.outgoing.last:                            # our FIN, too
@@ -345,7 +366,7 @@ class Connection(Kept):
         if payload and self.user is None:                       # nobody will ever read it: RFC 1122, 4.2.2.13
             self.abort()
             return
-        self._stack.early += start > self.incoming.got
+        self._carrier.early += start > self.incoming.got
         data, ended = self.incoming.take(start, payload, fin)
         if ended:
             self._ended()
@@ -357,8 +378,8 @@ class Connection(Kept):
             return                                              # by the user
         if self.incoming.owed > 1:
             self._acknowledge()
-        elif self.incoming.owed and self.key not in self._stack.late:
-            self._stack.late.set(self.key, self._clock.moment + self._cycles(ACK_DELAY))
+        elif self.incoming.owed and self.key not in self._carrier.late:
+            self._carrier.late.set(self.key, self._clock.moment + self._cycles(ACK_DELAY))
 
     def _ended(self) -> None:
         """All of the peer's data has come, and its FIN."""
@@ -376,7 +397,7 @@ class Connection(Kept):
         return milliseconds * self._clock.frequency // 1000
 
     def _rest(self, milliseconds: int) -> None:
-        self._stack.resend.set(self.key, self._clock.moment + self._cycles(milliseconds))
+        self._carrier.resend.set(self.key, self._clock.moment + self._cycles(milliseconds))
 
     def _fail(self, failure: Failure) -> None:
         user, self.user = self.user, None
@@ -386,7 +407,7 @@ class Connection(Kept):
 
     def _remove(self) -> None:
         self.state = State.CLOSED
-        self._stack.remove(self)
+        self._carrier.remove(self)
 
 
 def connection_key(port: int, peer: bytes, peer_port: int) -> int:
