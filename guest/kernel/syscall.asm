@@ -7,11 +7,6 @@
 
 .include "kernel.inc"
 
-.macro CALL number, routine     ; the table is checked against the numbers, so neither order can be wrong
-    .assert . - syscall_table == \number * 4, "syscall_table is not in the order of the numbers"
-    .long \routine
-.endm
-
 .if NETWORK
 CALLS = SYS_SOCKET_END
 .else

@@ -13,6 +13,7 @@
 ;     ESP ->  return address into trap_entry
 
 .include "kernel.inc"
+.include "trap_table.inc"
 
 .text
 
@@ -33,37 +34,8 @@ trap_exit:
     add esp, FRAME_EIP - FRAME_VECTOR
     iretd
 
-.rodata
-
-.macro LINE                     ; a line that a network card may have
 .if NETWORK
-    .long network_interrupt
+    TRAP_TABLE fault, sysenter_step, network_timer, network_interrupt, network_interrupt
 .else
-    .long pic_unexpected
+    TRAP_TABLE fault, sysenter_step, timer_interrupt, pic_unexpected, pic_unexpected
 .endif
-.endm
-
-; Who handles what. A handler is a routine with EAX = the trap frame.
-.align 4
-trap_table:
-    .long fault                 ; EXC_DE
-    .long sysenter_step         ; EXC_DB: a program's, or a single step into the SYSENTER entry
-    .rept VECTOR_IRQ0 - EXC_NMI
-    .long fault                 ; EXC_NMI to vector 31
-    .endr
-.if NETWORK
-    .long network_timer         ; IRQ 0: 8254 channel 0
-.else
-    .long timer_interrupt       ; IRQ 0: 8254 channel 0
-.endif
-    .rept 6
-    LINE                        ; IRQ 1 to 6: masked, but a card's
-    .endr
-    .long pic_spurious_first    ; IRQ 7: masked, but where the first 8259A puts a request that went away
-    .rept 7
-    LINE                        ; IRQ 8 to 14: likewise
-    .endr
-    .long pic_spurious_second   ; IRQ 15: likewise the second
-trap_table_end:
-
-.assert trap_table_end - trap_table == VECTOR_COUNT * 4, "trap_table needs a line for every vector"

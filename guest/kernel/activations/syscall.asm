@@ -7,11 +7,6 @@
 
 .include "activations.inc"
 
-.macro CALL number, routine     ; the table is checked against the numbers, so neither order can be wrong
-    .assert . - syscall_table == \number * 4, "syscall_table is not in the order of the numbers"
-    .long \routine
-.endm
-
 .text
 
 ; syscall_int: the gate of INT 80h.

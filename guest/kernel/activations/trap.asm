@@ -14,6 +14,7 @@
 ;     ESP ->  return address into trap_entry
 
 .include "activations.inc"
+.include "kernel/trap_table.inc"
 
 .text
 
@@ -48,29 +49,4 @@ trap_work:
     call work
     jmp trap_leave
 
-.rodata
-
-; Who handles what. A handler is a routine with EAX = the trap frame.
-.align 4
-trap_table:
-    .long fault                 ; EXC_DE
-    .long sysenter_step         ; EXC_DB: a program's, or a single step into the SYSENTER entry
-    .rept VECTOR_IRQ0 - EXC_NMI
-    .long fault                 ; EXC_NMI to vector 31
-    .endr
-    .long timer_interrupt       ; IRQ 0: 8254 channel 0
-    .rept IRQ_COM1 - 1
-    .long pic_unexpected        ; IRQ 1 to 3: masked
-    .endr
-    .long input_interrupt       ; IRQ_COM1: the UART has received something
-    .rept 2
-    .long pic_unexpected        ; IRQ 5, 6: masked
-    .endr
-    .long pic_spurious_first    ; IRQ 7: masked, but where the first 8259A puts a request that went away
-    .rept 7
-    .long pic_unexpected        ; IRQ 8 to 14: masked
-    .endr
-    .long pic_spurious_second   ; IRQ 15: likewise the second
-trap_table_end:
-
-.assert trap_table_end - trap_table == VECTOR_COUNT * 4, "trap_table needs a line for every vector"
+    TRAP_TABLE fault, sysenter_step, timer_interrupt, pic_unexpected, input_interrupt

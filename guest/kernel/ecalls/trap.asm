@@ -6,6 +6,7 @@
 ; draws.
 
 .include "ecalls.inc"
+.include "kernel/trap_table.inc"
 
 .text
 
@@ -44,25 +45,4 @@ trap_work:
     call work
     jmp trap_leave
 
-.rodata
-
-; Who handles what. A handler is a routine with EAX = the trap frame.
-.align 4
-trap_table:
-    .long handler_fault         ; EXC_DE
-    .long handler_step          ; EXC_DB: a program's, or a single step into the SYSENTER entry
-    .rept VECTOR_IRQ0 - EXC_NMI
-    .long handler_fault         ; EXC_NMI to vector 31
-    .endr
-    .long tick_interrupt        ; IRQ 0: 8254 channel 0
-    .rept 6
-    .long line_interrupt        ; IRQ 1 to 6: masked, but a card's
-    .endr
-    .long pic_spurious_first    ; IRQ 7: masked, but where the first 8259A puts a request that went away
-    .rept 7
-    .long line_interrupt        ; IRQ 8 to 14: likewise
-    .endr
-    .long pic_spurious_second   ; IRQ 15: likewise the second
-trap_table_end:
-
-.assert trap_table_end - trap_table == VECTOR_COUNT * 4, "trap_table needs a line for every vector"
+    TRAP_TABLE handler_fault, handler_step, tick_interrupt, line_interrupt, line_interrupt
