@@ -1,6 +1,7 @@
 """Sockets: the system calls by which programs use the network, in whatever kernel offers them; and guest/sockets' own.
 
-Constants that begin with SOCKET_ and the layouts SOCKET, ACCOUNT and MAIL are for guest/sockets alone, except SOCKET_NOW.
+Constants that begin with SOCKET_ and the layouts SOCKET, ACCOUNT and MAIL are for guest/sockets alone, except
+SOCKET_NOW.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ SOCKET = Layout(
     u32("kind", "what it is", SocketKind),
     u32("net", "what it stands for in the network"),
     u32("account", "its owner's ACCOUNT"),
-    u32("link", "the next one of which SYS_SOCKET_WAIT has to tell its owner, or the account; free: the next free one, or 0"),
+    u32("link", "the next one of which SYS_SOCKET_WAIT has to tell, or the account; free: the next free one, or 0"),
     u32("back", "the one before it, or the account; 0: it has not to tell"),
     u32("mail", "SOCKET_DATAGRAMS: its MAIL"),
     u16("waiting", "SOCKET_LISTENER: connections that may wait"),
