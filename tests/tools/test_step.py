@@ -23,8 +23,9 @@ from emu.snapshot import Snapshot
 from loader.manifest import GUEST
 from tools.exit_codes import ExitCode
 from tools.step import prompt
+from tools.step.commands import Quit, execute
 from tools.step.registry import COMMANDS, Mistake
-from tools.step.session import Quit, Session
+from tools.step.session import Session
 
 Trapline = Callable[..., Any]       # the fixture `trapline`
 
@@ -38,7 +39,7 @@ def session() -> Session:
 def run(session: Session, *lines: str) -> str:
     """Carry out some lines: the text of the last answer."""
     for line in lines:
-        text = session.execute(line).text
+        text = execute(session, line).text
     return text
 
 
@@ -207,7 +208,7 @@ def test_a_watchpoint_tells_what_was_written_and_by_whom(session: Session) -> No
 def test_looking(session: Session, line: str, words: tuple[str, ...]) -> None:
     run(session, "until timer_interrupt")
     before = session.timeline.position
-    answer = session.execute(line)
+    answer = execute(session, line)
     assert all(word in answer.text for word in words), answer.text
     json.dumps(answer.data)
     assert session.timeline.position == before and not answer.moved
@@ -216,7 +217,7 @@ def test_looking(session: Session, line: str, words: tuple[str, ...]) -> None:
 def test_every_command_that_looks_works_before_the_kernel_has_begun(session: Session) -> None:
     for name in ("regs", "gdt", "idt", "pages", "tlb", "pic", "pit", "devices", "where", "disas", "threads", "counters",
                  "stack", "spaces", "console"):
-        session.execute(name)
+        execute(session, name)
 
 
 def test_every_command_has_a_line_of_help(session: Session) -> None:
@@ -267,13 +268,13 @@ def test_an_empty_line_repeats_what_makes_sense_to_repeat(session: Session) -> N
 def test_a_mistake_is_one_line(session: Session, line: str, words: str) -> None:
     run(session, "until gdt_init") if line != "tss" else None
     with pytest.raises(Mistake, match=words.replace("?", r"\?")) as error:
-        session.execute(line)
+        execute(session, line)
     assert "\n" not in str(error.value)
 
 
 def test_quit_ends_the_session(session: Session) -> None:
     with pytest.raises(Quit):
-        session.execute("q")
+        execute(session, "q")
 
 
 @pytest.mark.parametrize(("typed", "expected"), [

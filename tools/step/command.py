@@ -63,12 +63,12 @@ def step(options: MachineOptions, first: tuple[str, ...], as_json: bool) -> int:
 
 def _carry_out(session: Session, line: str, as_json: bool) -> bool:
     """One line, and what it has to say; False if it ends the session."""
+    from tools.step.commands import Quit, execute
     from tools.step.registry import Answer, Mistake
-    from tools.step.session import Quit
 
     mistake = ""
     try:
-        answer = session.execute(line)
+        answer = execute(session, line)
     except Quit:
         return False
     except Mistake as error:

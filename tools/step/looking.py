@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from emu.cpu.registers import CONTROL, GENERAL
 from emu.machine import Machine
@@ -14,9 +13,7 @@ from emu.monitor.inspect.pages import AddressSpace
 from emu.monitor.stops.breakpoints import locate
 from tools.step import rendering
 from tools.step.registry import Answer, Mistake, command, find, number
-
-if TYPE_CHECKING:
-    from tools.step.session import Session
+from tools.step.session import Session
 
 PROCESSOR, MEMORY, CHIPS, GUEST = "processor", "memory and code", "chips", "the guest"
 SIZES = {"byte": 1, "word": 2, "dword": 4}

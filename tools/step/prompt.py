@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from emu.monitor.stops.expressions import NAMES
-from tools.step.registry import COMMANDS
+from tools.step.commands import COMMANDS
 from tools.step.session import Session
 
 STDIN, STDOUT = 0, 1                # file descriptors

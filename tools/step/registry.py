@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from tools.step.session import Session
+from tools.step.session import Session
 
 
 class Mistake(Exception):
@@ -23,7 +22,7 @@ class Answer:
     moved: bool = False                 # the machine may stand elsewhere now: say where
 
 
-Function = Callable[["Session", str], Answer]
+Function = Callable[[Session, str], Answer]
 
 
 @dataclass(frozen=True)

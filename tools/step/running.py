@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from emu.cpu.x86 import IF
 from emu.monitor.inspect import stack, threads
@@ -12,9 +12,7 @@ from emu.monitor.inspect.tables import thread_key, vector_name
 from emu.monitor.stops.breakpoints import Stop, locate
 from emu.result import Reason, Result
 from tools.step.registry import Answer, Mistake, command, number
-
-if TYPE_CHECKING:
-    from tools.step.session import Session
+from tools.step.session import Session
 
 EVERY = frozenset(range(256))       # vectors
 FIRST_IRQ = 0x20                    # vectors below are the processor's own

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from emu.monitor.stops.breakpoints import Access, Breakpoint
 from tools.step.registry import Answer, Mistake, command
-
-if TYPE_CHECKING:
-    from tools.step.session import Session
+from tools.step.session import Session
 
 GROUP = "stopping"
 
