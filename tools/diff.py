@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from click.core import ParameterSource
 
 from tools import machine_options
 from tools.arguments import complete_cpu, complete_image
+from tools.diff_findings import Finding, Side
 from tools.exit_codes import ExitCode
 from tools.machine_options import LIMITS, MACHINE, MachineOptions, bad_input
 from tools.parameters import SIZE, Number
@@ -21,12 +21,8 @@ from tools.trace import is_trace
 
 if TYPE_CHECKING:
     from emu.machine import Machine
-    from emu.monitor.compare.divergence import Comparison
-    from emu.monitor.compare.inputs import Inputs
-    from emu.monitor.compare.lockstep import Parting, Standing, StateChange
     from emu.monitor.paths.changes import CostChange
     from emu.monitor.paths.paths import NamedPath
-    from emu.monitor.trace.file import Trace
 
 MOST_LINES = 100_000                        # of --last
 FOR_B = (                                   # options that B alone has; else it has those of A
@@ -48,40 +44,6 @@ Examples:
 
 \b
 Exit codes: 0 if there is no difference, 1 if there is one, 2 for a wrong option, image or file."""
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the two."""
-
-    letter: str                             # A or B
-    trace: Trace
-    options: MachineOptions | None          # how it can be run again; None if it cannot
-    why_not: str = ""                       # ... and why
-    was_recorded: bool = False              # it comes from a file
-
-
-@dataclass
-class Finding:
-    """What has been found out."""
-
-    a: Side
-    b: Side
-    comparison: Comparison
-    last: int                                           # common events to be shown
-    parting: Parting | None = None
-    standings: dict[str, Standing] = field(default_factory=dict)    # without a parting, in front of the crossings
-    inputs: tuple[Any, Any] | None = None               # the first that differ
-    devices: tuple[Inputs, ...] = ()                    # who knows what is where; empty if nobody looked
-    state: StateChange | None = None
-    looked_at_state: bool = False
-    costs: list[CostChange] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)    # for people: what could not be found out, and why
-
-    @property
-    def differs(self) -> bool:
-        """True if there is a difference, if only one of state."""
-        return self.comparison.differs or self.state is not None
 
 
 def _with_options(command: Callable[..., Any]) -> Callable[..., Any]:

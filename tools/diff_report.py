@@ -15,7 +15,7 @@ from emu.monitor.paths.costs import aligned
 from emu.monitor.trace.file import Trace
 
 if TYPE_CHECKING:
-    from tools.diff import Finding, Side
+    from tools.diff_findings import Finding, Side
 
 ALWAYS = (*GENERAL, "eip", "eflags", "cs", "ss", "cr3")     # registers that are shown even if they do not differ
 BEHIND = 3                                                  # events of each that are shown from the difference on
