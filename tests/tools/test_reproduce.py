@@ -15,8 +15,9 @@ import pytest
 from emu.timing.profile import load_profile, profiles
 from loader.image import Module
 from tools.reproduce import papers, runs, stoess_fig6, stoess_fig7, stoess_fig8, stoess_loads, tables
+from tools.reproduce.plan import Plan
 from tools.reproduce.svg import line_chart, ticks
-from tools.reproduce.table import Chart, Findings, Line, Plan, Row, Table
+from tools.reproduce.table import Chart, Findings, Line, Row, Table
 from tools.reproduce.text import number
 
 Trapline = Callable[..., Any]       # the fixture `trapline`

@@ -19,7 +19,8 @@ from tools.reproduce import (
     papers,
     runs,
 )
-from tools.reproduce.table import Findings, Plan, Row
+from tools.reproduce.plan import Plan
+from tools.reproduce.table import Findings, Row
 
 QUICK = Plan(quick=True)
 Found = dict[tuple[str, str], Row]      # by row and metric

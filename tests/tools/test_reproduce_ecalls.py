@@ -6,7 +6,8 @@ import pytest
 
 from emu.timing.profile import load_profile
 from tools.reproduce import ecalls_breakeven, ecalls_latency, ecalls_table1, papers
-from tools.reproduce.table import Findings, Plan, Row
+from tools.reproduce.plan import Plan
+from tools.reproduce.table import Findings, Row
 
 CPU = "k7-550"
 QUICK = Plan(load_profile(CPU), quick=True)

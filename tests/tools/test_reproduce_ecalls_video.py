@@ -6,8 +6,9 @@ import pytest
 
 from tools.reproduce import ecalls_fig4_5 as fig
 from tools.reproduce.ecalls_fig4_5 import CPU, ECALLS, POLL, RATE, RR, TIMED, Played, Point
+from tools.reproduce.plan import Plan
 from tools.reproduce.runs import RunError
-from tools.reproduce.table import Plan, Row
+from tools.reproduce.table import Row
 
 QUICK = Plan(quick=True)
 

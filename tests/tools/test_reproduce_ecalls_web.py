@@ -8,8 +8,9 @@ import pytest
 
 from tools.reproduce import ecalls_fig6_7, ecalls_fig9_10, ecalls_goodput
 from tools.reproduce.ecalls_web import GIGABIT, IMAGES, LARGER, Load, Served, response, serve
+from tools.reproduce.plan import Plan
 from tools.reproduce.runs import RunError
-from tools.reproduce.table import Findings, Plan, Row, Table
+from tools.reproduce.table import Findings, Row, Table
 from tools.reproduce.tables import TABLES
 
 MODULES = (ecalls_fig6_7, ecalls_fig9_10, ecalls_goodput)

@@ -21,10 +21,10 @@ from distributed import LocalCluster
 from emu.timing.profile import load_profile, profiles
 from tools.reproduce import cluster, points, stoess_fig6
 from tools.reproduce.cluster import Cluster
-from tools.reproduce.points import InTurn, Processes, Way, measure_points
+from tools.reproduce.plan import InTurn, Plan, Way
+from tools.reproduce.points import Processes, measure_points
 from tools.reproduce.runs import RunError
 from tools.reproduce.stoess_fig6 import Point
-from tools.reproduce.table import Plan
 
 Trapline = Callable[..., Any]       # the fixture `trapline`
 

@@ -6,7 +6,7 @@
                                   likewise; `activations_busy` is what most of them measure with
 - `tables`                        all of them, and which a person means
 - `table`, `papers`               what a table and its rows are; what the papers print, from papers/PAPER.toml
-- `points`, `cluster`             measure the points of a table: in turn, in processes, on other computers
+- `plan`, `points`, `cluster`     how the points of a table are measured: in turn, in processes, on other computers
 - `runs`                          runs an image and measures along its paths
 - `text`, `html` on `svg`         findings for people
 - `command`                       the command, and the JSON

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tools.reproduce.table import Plan
+from tools.reproduce.plan import Plan
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,8 +7,9 @@ The same busy application as in activations.table1, interrupted by the tick.
 from __future__ import annotations
 
 from tools.reproduce.activations_busy import CPU, INTERRUPTED, ORIGINAL, UPCALLS, interrupted, original, upcalled
+from tools.reproduce.plan import Plan
 from tools.reproduce.points import measure_points
-from tools.reproduce.table import Findings, Plan, Row, Table
+from tools.reproduce.table import Findings, Row, Table
 
 NAME = "activations.extensions"
 LABELS = {"plain": "upcall, nothing added", "ready": "upcall, with both prepared",

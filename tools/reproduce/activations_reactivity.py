@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tools.reproduce.activations_busy import CPU, Lost, profile_of
+from tools.reproduce.plan import Plan
 from tools.reproduce.points import measure_points
-from tools.reproduce.table import Chart, Findings, Line, Plan, Row, Table
+from tools.reproduce.table import Chart, Findings, Line, Row, Table
 
 if TYPE_CHECKING:
     from tools.reproduce.runs import Run

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from tools.reproduce.activations_busy import CPU, EVENTS, INTERRUPTED, UPCALLS, Lost, interrupted, rounds_of, upcalled
 from tools.reproduce.papers import figures
+from tools.reproduce.plan import Plan
 from tools.reproduce.points import measure_points
-from tools.reproduce.table import Findings, Plan, Row, Table
+from tools.reproduce.table import Findings, Row, Table
 
 NAME = "activations.table1"
 LABELS = {"regular": "regular path", "upcall": "upcall", "signal": "signal handler"}

@@ -17,8 +17,9 @@ from tools.reproduce.activations_busy import (
     upcalled,
 )
 from tools.reproduce.papers import figures
+from tools.reproduce.plan import Plan
 from tools.reproduce.points import measure_points
-from tools.reproduce.table import Findings, Plan, Row, Table
+from tools.reproduce.table import Findings, Row, Table
 
 NAME = "activations.table2"
 BAR = 0.25                      # of a system call that does nothing

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tools.reproduce.activations_busy import CPU, INTERRUPTED, UPCALLS, WARM_UP, fast_call, profile_of
+from tools.reproduce.plan import Plan
 from tools.reproduce.points import measure_points
-from tools.reproduce.table import Findings, Plan, Row, Table
+from tools.reproduce.table import Findings, Row, Table
 
 NAME = "activations.worst"
 QUICK_STRIDE = 40               # boundaries

@@ -16,7 +16,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from tools.reproduce.points import F, P, as_they_end
+from tools.reproduce.plan import F, P
+from tools.reproduce.points import as_they_end
 
 ANSWER = 10                                         # seconds in which a scheduler answers, and has a worker
 ROOT = Path(__file__).parents[2]
@@ -66,7 +67,7 @@ class Cluster:
         self._client.close()
 
     def map(self, function: Callable[[P], F], points: Sequence[P]) -> Iterator[tuple[int, F]]:
-        """See tools.reproduce.points.Way."""
+        """See tools.reproduce.plan.Way."""
         from distributed import KilledWorker
 
         from tools.reproduce.runs import RunError

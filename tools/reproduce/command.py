@@ -20,8 +20,9 @@ from tools.messages import first_start, say
 from tools.parameters import Number
 from tools.progress import progress
 from tools.reproduce import papers, tables
-from tools.reproduce.points import IN_TURN, Processes, Way
-from tools.reproduce.table import Findings, Plan, Table
+from tools.reproduce.plan import IN_TURN, Plan, Way
+from tools.reproduce.points import Processes
+from tools.reproduce.table import Findings, Table
 from tools.reproduce.text import as_text
 
 if TYPE_CHECKING:

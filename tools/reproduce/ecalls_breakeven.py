@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tools.reproduce.ecalls_crossings import IMAGE, cost, crossings, profile, profiles
+from tools.reproduce.plan import Plan
 from tools.reproduce.points import measure_points
-from tools.reproduce.table import Chart, Findings, Line, Plan, Row, Table
+from tools.reproduce.table import Chart, Findings, Line, Row, Table
 
 NAME = "ecalls.breakeven"
 COUNTS, QUICK_COUNTS = (1, 2, 3, 4, 6, 8, 16, 32, 64), (1, 2, 8)

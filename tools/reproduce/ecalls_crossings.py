@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tools.reproduce.table import Plan
+from tools.reproduce.plan import Plan
 
 if TYPE_CHECKING:
     from emu.timing.profile import Profile

@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from tools.reproduce.plan import Plan
 from tools.reproduce.points import measure_points
-from tools.reproduce.table import Chart, Findings, Line, Plan, Row, Table
+from tools.reproduce.table import Chart, Findings, Line, Row, Table
 
 NAME = "ecalls.fig4_5"
 CPU, OTHER = "p2-450", "k7-550"         # the paper's players ran on the first, its other figures are of the second

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from tools.reproduce.ecalls_web import CPU, FAST, GIGABIT, IMAGES, LABELS, Load, Served, choices, response, serve
 from tools.reproduce.papers import figures
+from tools.reproduce.plan import Plan
 from tools.reproduce.points import measure_points
-from tools.reproduce.table import Chart, Findings, Line, Plan, Row, Table
+from tools.reproduce.table import Chart, Findings, Line, Row, Table
 
 NAME = "ecalls.fig6_7"
 SERVERS = ("select", "ecalls", "ready", "rings")

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from tools.reproduce.ecalls_web import CPU, IMAGES, LARGER, Load, Served, Thresholds, choices, response, serve
 from tools.reproduce.papers import figures
+from tools.reproduce.plan import Plan
 from tools.reproduce.points import measure_points
-from tools.reproduce.table import Chart, Findings, Line, Plan, Row, Table
+from tools.reproduce.table import Chart, Findings, Line, Row, Table
 
 NAME = "ecalls.fig9_10"
 WORK = 12_000                                   # of a page, as the server counts: 3 million cycles

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from tools.reproduce.ecalls_fig9_10 import CONTROLLED, THRESHOLDS, WORK
 from tools.reproduce.ecalls_web import CPU, GIGABIT, IMAGES, LARGER, Load, Served, choices, response, serve
+from tools.reproduce.plan import Plan
 from tools.reproduce.points import measure_points
-from tools.reproduce.table import Findings, Plan, Row, Table
+from tools.reproduce.table import Findings, Row, Table
 
 NAME = "ecalls.goodput"
 TIMES = 10

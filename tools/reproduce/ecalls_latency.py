@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tools.reproduce.ecalls_crossings import CPUS, profile
+from tools.reproduce.plan import Plan
 from tools.reproduce.points import measure_points
-from tools.reproduce.table import Findings, Plan, Row, Table
+from tools.reproduce.table import Findings, Row, Table
 
 NAME = "ecalls.latency"
 IMAGE = "ecalls-latency"

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from tools.reproduce.ecalls_crossings import IMAGE, OTHER, OURSELVES, Cost, cost, crossings, profile, profiles
 from tools.reproduce.papers import figures
+from tools.reproduce.plan import Plan
 from tools.reproduce.points import measure_points
-from tools.reproduce.table import Findings, Plan, Row, Table
+from tools.reproduce.table import Findings, Row, Table
 
 NAME = "ecalls.table1"
 PAPERS = "k7-550"               # the processor that the paper's figures are of

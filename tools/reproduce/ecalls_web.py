@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tools.reproduce.table import Plan, Row
+from tools.reproduce.plan import Plan
+from tools.reproduce.table import Row
 
 CPU = "p2-450"
 IMAGES = {                                  # by server

@@ -10,24 +10,20 @@ import copyreg
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Thread
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from tools.exit_codes import ExitCode
+from tools.reproduce.plan import F, P, Plan
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-
-    from tools.reproduce.table import Plan
-
-P = TypeVar("P", bound=Hashable)        # a point
-F = TypeVar("F")                        # what is found there
 
 PATIENCE = 5                            # seconds without a result after which somebody looks whether one can come
 
@@ -54,25 +50,6 @@ def measure_points(points: Mapping[P, str], function: Callable[[Plan, P], F], pl
     return {point: found[point] for point in points}
 
 
-class Way(Protocol):
-    """How points are measured."""
-
-    def map(self, function: Callable[[P], F], points: Sequence[P]) -> Iterator[tuple[int, F]]:
-        """What a function finds at each: its place among them, and that, as soon as it is known."""
-        ...
-
-
-class InTurn:
-    """One after the other, here."""
-
-    def map(self, function: Callable[[P], F], points: Sequence[P]) -> Iterator[tuple[int, F]]:
-        """See Way."""
-        return enumerate(map(function, points))
-
-
-IN_TURN = InTurn()
-
-
 class Processes:
     """Side by side in processes of this computer, which end when it is left, at once if that is by an exception.
 
@@ -96,7 +73,7 @@ class Processes:
         self._theirs.close()
 
     def map(self, function: Callable[[P], F], points: Sequence[P]) -> Iterator[tuple[int, F]]:
-        """See Way."""
+        """See tools.reproduce.plan.Way."""
         from tools.reproduce.runs import RunError
 
         try:

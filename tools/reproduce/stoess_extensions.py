@@ -10,8 +10,9 @@ from itertools import product
 from typing import NamedTuple
 
 from guest.abi.micro import KipFeature
+from tools.reproduce.plan import Plan
 from tools.reproduce.points import measure_points
-from tools.reproduce.table import Findings, Plan, Row, Table
+from tools.reproduce.table import Findings, Row, Table
 
 NAME = "stoess.extensions"
 NOT_USED = {                                # by extension: (EXTENSIONS of the kernel, what it does to an IPC)

@@ -12,8 +12,9 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tools.reproduce.papers import figures, paper
+from tools.reproduce.plan import Plan
 from tools.reproduce.points import measure_points
-from tools.reproduce.table import Chart, Findings, Line, Plan, Row, Table
+from tools.reproduce.table import Chart, Findings, Line, Row, Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tools.reproduce.papers import figures
+from tools.reproduce.plan import Plan
 from tools.reproduce.points import measure_points
 from tools.reproduce.stoess_loads import CPU, IMAGES, LABELS, TICK_MS, choices, load, window_ms
-from tools.reproduce.table import Findings, Plan, Row, Table
+from tools.reproduce.table import Findings, Row, Table
 
 NAME = "stoess.fig7"
 IMAGE = "stoess-fig7"               # the hierarchy of threads that do nothing else

@@ -11,9 +11,10 @@ from itertools import product
 from typing import NamedTuple
 
 from tools.reproduce.papers import figures
+from tools.reproduce.plan import Plan
 from tools.reproduce.points import measure_points
 from tools.reproduce.stoess_loads import CPU, IMAGES, LABELS, choices, load, replies, throughput
-from tools.reproduce.table import Findings, Plan, Row, Table
+from tools.reproduce.table import Findings, Row, Table
 
 NAME = "stoess.fig8"
 ROWS = ("net_cpu", "ab", "net_ab")

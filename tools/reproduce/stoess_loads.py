@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tools.reproduce.table import Plan
+from tools.reproduce.plan import Plan
 
 if TYPE_CHECKING:
     from tools.reproduce.runs import Window

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tools.reproduce.points import IN_TURN, Way
-
-if TYPE_CHECKING:
-    from emu.timing.profile import Profile
+from tools.reproduce.plan import Plan
 
 Range = tuple[float, float]
 
@@ -76,24 +73,6 @@ class Findings:
     rows: list[Row]
     charts: list[Chart] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)      # what holds for all rows: choices that the paper left open
-
-
-def _silent(what: str, share: float) -> None:
-    """Tell nobody."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How a table is to be measured."""
-
-    cpu: Profile | None = None          # instead of the processors of the table
-    quick: bool = False                 # fewer points and rounds
-    tell: Callable[[str, float], None] = _silent        # hears what is done, and which share is
-    way: Way = IN_TURN                  # in which its points are measured
-
-    def alone(self) -> Plan:
-        """The same for one point, wherever that is measured."""
-        return Plan(self.cpu, self.quick)
 
 
 @dataclass(frozen=True)
