@@ -80,14 +80,17 @@ def callback(signature: Any) -> Callable[[Callable[..., Any]], Any]:
     return lambda function: _with_cache(lambda: numba.cfunc(signature, cache=WRITABLE)(function))
 
 
+NATIVE_ONLY: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}      # entries that nobody takes
+
+
 def compiled(function: Callable[..., Any]) -> Any:
-    """A function of native code for native code: compiled with its callers."""
-    return numba.njit(function)
+    """A function of native code for native code, with which it is compiled; Python cannot call it."""
+    return numba.njit(**NATIVE_ONLY)(function)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """`compiled`, copied into its callers: for the few small functions that run at every block or access."""
-    return numba.njit(forceinline=True)(function)
+    return numba.njit(forceinline=True, **NATIVE_ONLY)(function)
 
 
 def _load(width: ir.IntType) -> Any:

@@ -11,9 +11,9 @@ from enum import IntEnum, IntFlag
 from typing import Any
 
 import numpy as np
-from numba import carray, njit
+from numba import carray
 
-from emu.native import call_part, load64
+from emu.native import call_part, compiled, inlined, load64
 
 
 class Stop(IntEnum):
@@ -290,27 +290,27 @@ DTYPE = np.dtype(State)
 BUS_PRICES, TRANSITION_PRICES = State.bus_isa_read.offset, State.cost_iret_outer.offset     # in the record
 
 
-@njit(forceinline=True)
+@inlined
 def record(user: Any) -> Any:
     """The record, in a hook, from the pointer that the hook was added with."""
     return carray(user, (1,), DTYPE)[0]
 
 
-@njit
+@compiled
 def bus_price(s: Any, which: int) -> int:
     """Cycles of a Bus access."""
     price: int = load64(s.self + BUS_PRICES + which * 8)
     return price
 
 
-@njit
+@compiled
 def transition_price(s: Any, which: int) -> int:
     """Cycles of a Transition."""
     price: int = load64(s.self + TRANSITION_PRICES + which * 8)
     return price
 
 
-@njit
+@compiled
 def note(s: Any, what: int, first: int, second: int) -> None:
     """Tell a recording, if there is one, of a Note."""
     if s.recording:

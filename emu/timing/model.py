@@ -12,9 +12,9 @@ import struct
 from typing import Any
 
 import numpy as np
-from numba import carray, njit
+from numba import carray
 
-from emu.native import pointer_to
+from emu.native import inlined, pointer_to
 from emu.timing.errors import refuse
 from emu.timing.figures import Kind, Number
 from emu.timing.profile import Profile
@@ -116,7 +116,7 @@ VERSION = 1                                             # of what `save` writes
 KEPT = ctypes.sizeof(ctypes.c_int64) * len(COUNTERS + STATE)    # bytes of the record that are state
 
 
-@njit(forceinline=True)
+@inlined
 def model_at(address: int) -> Any:
     """The record at an address, for native code."""
     return carray(pointer_to(address), (1,), DTYPE)[0]  # type: ignore[call-arg]
