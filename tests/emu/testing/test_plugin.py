@@ -55,7 +55,7 @@ count:
 @pytest.fixture(autouse=True)
 def cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """Native code is not compiled anew for the home directory that pytester makes."""
-    monkeypatch.setenv("TRAPLINE_CACHE_DIR", str(native.CACHE_DIRECTORY))
+    monkeypatch.setenv("TRAPLINE_CACHE_DIR", str(native.CACHE_DIRECTORY.parent))
 
 
 @pytest.fixture
