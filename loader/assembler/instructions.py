@@ -14,6 +14,8 @@ from loader.expression import Linear, Lookup
 
 _SHAPE = re.compile(r"((?:(?:lock|rep|repe|repz|repne|repnz)\s+)?[a-z][a-z0-9]*)(?:\s+(.*))?",
                     re.IGNORECASE | re.DOTALL | re.ASCII)
+MOST_SEEN = 1 << 16         # instructions that are remembered
+
 _SPELLING = {"retn": "ret", "fwait": "wait", "loopz": "loope", "loopnz": "loopne"}   # for Keystone
 
 # Memory operands whose size need not be said, because the instruction has only one, bytes; 0: it has none.
@@ -43,8 +45,31 @@ class Branch:
         return not self.form.short or self.distance == "near"
 
 
+_seen: dict[str, tuple[dict[str, Linear], Encoded | Branch]] = {}     # by text: what its names meant, what it became
+
+
 def encode(text: str, lookup: Lookup) -> Encoded | Branch:
-    """The instruction `text`; `lookup` says what is known of names. Raises Mistake."""
+    """The instruction `text`; `lookup` says what is known of names. Raises Mistake.
+
+    One is encoded, and checked, once as long as its names mean the same.
+    """
+    meant, encoded = _seen.get(text, ({}, None))
+    if encoded and all(lookup(name) == value for name, value in meant.items()):
+        return encoded
+    meant = {}
+
+    def asked(name: str) -> Linear:
+        meant[name] = lookup(name)
+        return meant[name]
+
+    encoded = _encode(text, asked)
+    if len(_seen) >= MOST_SEEN:
+        _seen.clear()
+    _seen[text] = meant, encoded
+    return encoded
+
+
+def _encode(text: str, lookup: Lookup) -> Encoded | Branch:
     match = _SHAPE.fullmatch(text)
     if not match:
         raise Mistake("this is no instruction, directive, label or assignment")

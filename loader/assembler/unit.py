@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from loader.assembler import directives, instructions
-from loader.assembler.fields import Encoded
 from loader.assembler.instructions import Branch
 from loader.assembler.layout import Layout
 from loader.assembler.names import Names, shown, symbol_name
@@ -41,7 +40,6 @@ class Unit:
         self._has_contract = False                          # the lines above are a comment block
         self._place = Place(file.name, 0, "")               # of the statement at hand
         self._here: Linear | None = None                    # its location, once asked for
-        self._encoded: dict[str, Encoded] = {}              # instructions that never change, by text
         self._errors: list[AssemblyError] = []
 
     def assemble(self) -> ObjectFile:
@@ -92,7 +90,7 @@ class Unit:
     def _instruction(self, text: str) -> None:
         if section_kind(self.piece.name) != "text":
             raise Mistake(f"an instruction in {self.piece.name}, which holds no code")
-        encoded = self._encode(text)
+        encoded = instructions.encode(text, self._known)
         self.piece.mark(self._place)
         if isinstance(encoded, Branch):
             self.piece.close(BranchTail(encoded, self._place, encoded.begins_near))
@@ -102,22 +100,6 @@ class Unit:
         for field in encoded.fields:
             self.piece.fixups.append(
                 Fixup(self.piece.last, start + field.offset, field.width, field.value, self._place))
-
-    def _encode(self, text: str) -> Encoded | Branch:
-        """The instruction; one that mentions no symbol but constants from outside is encoded once."""
-        known = self._encoded.get(text)
-        if known:
-            return known
-        asked: list[str] = []
-
-        def lookup(symbol: str) -> Linear:
-            asked.append(symbol)
-            return self._known(symbol)
-
-        encoded = instructions.encode(text, lookup)
-        if isinstance(encoded, Encoded) and all(symbol in self.names.constants for symbol in asked):
-            self._encoded[text] = encoded
-        return encoded
 
     # What directives and the reader ask
 

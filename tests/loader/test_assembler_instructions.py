@@ -509,3 +509,10 @@ def test_a_branch_with_the_wrong_opcode_is_an_error():
     with pytest.raises(Mistake, match="the encoding cannot be trusted"):
         checking.verify_branch("jz", bytes.fromhex("7400"), 0, 3)
     checking.verify_branch("jz", bytes.fromhex("7400"), 0, 2)
+
+
+def test_an_instruction_is_what_its_names_mean_where_it_stands():
+    source = "mov al, N\nmov al, M\nM = 5\nmov al, M\nM = 6\nmov al, M"
+    for number in (1, 2):
+        code = assemble(f"M = 4\n{source}", constants={"N": number}).sections[".text"].data
+        assert code == bytes([0xB0, number, 0xB0, 4, 0xB0, 5, 0xB0, 6])
