@@ -54,17 +54,28 @@ def build(name_or_path: str | Path, parameters: Mapping[str, int] | None = None)
 
 def _linked(unit: Unit, path: Path) -> bytes:
     """The ELF file of a unit of the manifest at `path`: the cache's, or a new one."""
-    folder = path.parent.absolute()
-    shown = {str(source.absolute()): _shown(source, folder) for source in unit.sources}
-    constants = abi.constants() | unit.parameters
-    key = cache.make_key(list(shown.items()), str(folder), constants, unit.entry, unit.base, unit.offset, unit.name)
+    include = _include(unit, path)
+    bases = [folder.resolve() for folder in reversed(include)]
+    shown = {str(source.absolute()): _shown(source, bases) for source in unit.sources}
+    constants = abi.CONSTANTS | unit.parameters
+    key = cache.make_key(list(shown.items()), list(map(str, include)), constants, unit.entry, unit.base, unit.offset,
+                         unit.name)
     data = cache.get(key)
     if data is None:
         started = cache.now()
-        data, inputs = _link(unit, shown, constants, [folder, GUEST])
+        data, inputs = _link(unit, shown, constants, include)
         _check_used(unit, inputs, path)
         cache.put(key, data, inputs, started)
     return data
+
+
+def _include(unit: Unit, path: Path) -> list[Path]:
+    """Where its includes are searched: guest/, and before that the manifest's folder if a source lies there. Whatever
+    comes from elsewhere, our kernels above all, is so the same in every image.
+    """
+    folder = path.parent.absolute()
+    is_local = any(source.resolve().is_relative_to(folder.resolve()) for source in unit.sources)
+    return [folder, GUEST] if is_local else [GUEST]
 
 
 def _link(unit: Unit, shown: Mapping[str, str], constants: Mapping[str, int],
@@ -90,10 +101,10 @@ def _check_used(unit: Unit, inputs: list[Path], path: Path) -> None:
                              "correct it, or leave it out")
 
 
-def _shown(source: Path, folder: Path) -> str:
+def _shown(source: Path, bases: Sequence[Path]) -> str:
     """A source's name in messages and line maps: from guest/ or the manifest's folder, so alike on every machine."""
     absolute = source.resolve()
-    for base in (GUEST.resolve(), folder.resolve()):
+    for base in bases:
         if absolute.is_relative_to(base):
             return absolute.relative_to(base).as_posix()
     return str(source)

@@ -19,7 +19,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-KEPT = 256                       # entries; the oldest go first
+KEPT = 512                        # entries; those unused for the longest time go first
 SETTLED = 100_000_000            # how long before the build an input was last changed, at least, ns
 
 
@@ -54,7 +54,11 @@ def get(key: str) -> bytes | None:
         current = isinstance(inputs, dict) and all(_fingerprint(Path(path)) == was for path, was in inputs.items())
     except (OSError, ValueError):
         return None
-    return data if current else None
+    if not current:
+        return None
+    with suppress(OSError):
+        os.utime(place / key)                                   # for `prune`
+    return data
 
 
 def put(key: str, data: bytes, inputs: Iterable[Path], started: int) -> None:

@@ -230,7 +230,7 @@ class _Table:
         for name, value in found.items():
             if not _SYMBOL.fullmatch(name):
                 raise self.error("parameters", f"holds {name!r}, which no constant can be called")
-            if name in abi.constants() and name not in abi.PARAMETERS:
+            if name in abi.CONSTANTS and name not in abi.PARAMETERS:
                 raise self.error(f"parameters.{name}", "belongs to the ABI, which an image cannot change; of the ABI's "
                                  f"constants it may set {', '.join(abi.PARAMETERS)}")
             if type(value) is not int or not -(1 << 31) <= value < 1 << 32:

@@ -145,3 +145,6 @@ def _add(names: dict[str, int], more: dict[str, int]) -> None:
     if twice:
         raise ValueError(f"defined twice: {', '.join(twice)}")
     names.update(more)
+
+
+CONSTANTS = constants()

@@ -249,6 +249,19 @@ def test_a_changed_parameter_rebuilds_the_kernel_alone(project, monkeypatch):
     assert names == ["kernel/entry.asm"]
 
 
+def test_what_lies_elsewhere_is_assembled_once_for_all_manifests(tmp_path, monkeypatch):
+    images = []
+    for number in range(2):
+        folder = tmp_path / str(number)
+        (folder / "kernel").mkdir(parents=True)
+        (folder / "own.toml").write_text('[image]\ndescription = "d"\nkernel = "activations"\n')
+        (folder / "kernel" / "calls.inc").write_text('.error "not ours"\n')     # as a file of ours is called
+        names = assemblies(monkeypatch)
+        images.append(build(folder / "own.toml"))
+    assert names == []
+    assert images[0].digest == images[1].digest
+
+
 def test_a_damaged_cache_is_built_anew(project, own_cache):
     digest = build(project).digest
     entries = list(own_cache.iterdir())

@@ -119,6 +119,16 @@ def test_the_oldest_entries_go(place, source, monkeypatch):
     assert sorted(entry.name for entry in place.iterdir()) == ["2", "3"]
 
 
+def test_an_entry_that_is_used_stays(place, source, monkeypatch):
+    monkeypatch.setattr(cache, "KEPT", 2)
+    for number in range(2):
+        cache.put(str(number), b"linked", [source], cache.now())
+        os.utime(place / str(number), (number, number))
+    cache.get("0")
+    cache.put("2", b"linked", [source], cache.now())
+    assert sorted(entry.name for entry in place.iterdir()) == ["0", "2"]
+
+
 def test_the_place_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.delenv("TRAPLINE_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
