@@ -499,6 +499,7 @@ def test_the_check_tells_right_from_wrong(words, operands, right, wrong):
 
 
 def test_a_wrong_encoding_is_an_error_with_bytes_and_reading(monkeypatch):
+    monkeypatch.setattr("loader.assembler.instructions._seen", {})
     monkeypatch.setattr("loader.assembler.encoder.encode", lambda text: bytes.fromhex("89c3"))
     assert refusal("mov eax, ebx") == "the encoding cannot be trusted: 89 c3 reads as 'mov ebx, eax'"
 
