@@ -13,6 +13,7 @@ from enum import IntEnum, IntFlag
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emu.cpu.illegal import is_illegal
 from emu.cpu.state import Crossing, State
@@ -50,6 +51,7 @@ ENTRY_SIZE = 64
 ENTRIES = 1 << 17           # of the table; it is cleared when half full
 POOL_SIZE = 1 << 21         # instructions of all blocks together
 PROGRAM_SIZE = 1 << 27      # bytes of all address programs together
+MOST_DECODED = 1 << 14      # blocks that are remembered beyond the table
 CODE_SIZE = 1 << 21         # bytes of the blocks that are compared at each run
 HASH = -7046029254386353131     # 2^64 / golden ratio, as a signed number
 
@@ -116,6 +118,19 @@ class Description(NamedTuple):
     string_size: int = 0    # 0 bytes, 1 words, 2 doublewords
     loads: int = 0          # reads of data
     stores: int = 0         # writes of data
+
+
+class Decoded(NamedTuple):
+    """What follows from a block's code alone."""
+
+    block: Description
+    starts: NDArray[np.int32]       # of its instructions, bytes from its start, and its end
+    guards: list[tuple[int, Guard]]     # by index of the instruction
+    flags: Special          # REPEAT, COUNT16, GUARD, FLUSH
+    jump: Special           # JUMP or CALL, if it is compared
+    flush: Flush
+    branch: int             # kind of the branch that ends it
+    leaves: Crossing
 
 
 def guard_of(instruction: Instruction) -> Guard:
@@ -240,7 +255,9 @@ class BlockTable:
         self.marks: frozenset[int] = frozenset()
         self.breakpoints: frozenset[int] = frozenset()      # both
         self._points = np.zeros(0, np.uint32)
+        self._decoded: dict[tuple[bytes, int, int], Decoded] = {}      # by code, linear address and bits
         self._entries = np.zeros(ENTRIES * ENTRY_SIZE, np.uint8)
+        self._slots = np.zeros(ENTRIES // 2, np.int64)      # which of them are used
         self._starts, self._costs, self._transitions, self._uops = (np.zeros(POOL_SIZE, np.int32) for _ in range(4))
         self._programs = np.zeros(PROGRAM_SIZE if state.model else 0, np.uint8)
         self._code = np.zeros(CODE_SIZE, np.uint8)
@@ -256,7 +273,7 @@ class BlockTable:
     def clear(self) -> None:
         """Forget every block: after breakpoints changed, when code was replaced behind the processor, when full."""
         if self._used:
-            self._entries.fill(0)
+            self._entries.reshape(ENTRIES, ENTRY_SIZE)[self._slots[:self._used]] = 0
             self._state.tables += 1
         self._used = self._pool = self._bytes = self._steps = 0
         self._state.block = self._state.rest_slot = self._state.branch_slot = 0
@@ -272,55 +289,73 @@ class BlockTable:
         self._points = np.array(addresses, np.uint32)
         self._state.breakpoints, self._state.breakpoint_count = self._points.ctypes.data, len(addresses)
         self._state.stop_count = len(stops)
-        keys = self._entries.view(np.int64)[::ENTRY_SIZE // 8]
+        used = self._slots[:self._used]
+        keys = self._entries.view(np.int64)[::ENTRY_SIZE // 8][used]
         flags = self._entries.view(np.uint16)[FLAGS // 2::ENTRY_SIZE // 2]
         starts, sizes = keys & 0xFFFFFFFF, keys >> SIZE_SHIFT & 0xFFF
-        flags &= np.uint16(0xFFFF ^ Special.BREAK)
-        for address in self.breakpoints:
-            flags[(starts <= address) & (address < starts + sizes)] |= np.uint16(Special.BREAK)
+        points = np.array(sorted(self.breakpoints), np.int64)
+        holds = np.searchsorted(points, starts) < np.searchsorted(points, starts + sizes)
+        others = flags[used] & np.uint16(0xFFFF ^ Special.BREAK)
+        flags[used] = others | holds * np.uint16(Special.BREAK)
 
-    def add(self, key: int, code: bytes, compare: bool) -> None:
-        """Decode a block and enter it; `compare`: its bytes are to be checked at every run."""
+    def add(self, key: int, code: bytes, compare: bool) -> Description:
+        """Decode a block and enter it; `compare`: its bytes are to be checked at every run. What it is."""
         address, bits = key & 0xFFFFFFFF, 16 if key & CODE16 else 32
-        block = self._describe(code, address, bits)
+        known = self._decode(code, address, bits)
+        block = known.block
         instructions, count = block.instructions, len(block.instructions)
         if (self._used * 2 >= ENTRIES or self._pool + count + 1 > POOL_SIZE or self._bytes + len(code) > CODE_SIZE
                 or self._steps + len(block.program) > len(self._programs)):
             self.clear()
 
-        guards = self._guards(instructions, code, bits)
-        guard_at, guard = guards[0] if guards else (count, Guard.NONE)
-        cut_at = guards[1][0] if len(guards) > 1 else count
+        guard_at, guard = known.guards[0] if known.guards else (count, Guard.NONE)
+        cut_at = known.guards[1][0] if len(known.guards) > 1 else count
         if guard in (Guard.PORT, Guard.UNKNOWN):
             cut_at = guard_at + 1
-        last = instructions[-1]
-        flush = flush_of(last)
-        flags = Special.COMPARE if compare else Special(0)
-        flags |= repeat_of(last)
-        flags |= jump_of(last) if compare else Special(0)
-        flags |= Special.GUARD if guard else Special(0)
-        flags |= Special.BREAK if any(each.address in self.breakpoints for each in instructions) else Special(0)
-        flags |= Special.FLUSH if flush else Special(0)
+        flags = known.flags
+        flags |= Special.COMPARE | known.jump if compare else Special(0)
+        if self.breakpoints and not self.breakpoints.isdisjoint(each.address for each in instructions):
+            flags |= Special.BREAK
         spin = self._spin_of(instructions, bits)
         flags |= Special.SPIN if spin != NO_SPIN and not flags else Special(0)
 
         pool, end = self._pool, self._pool + count + 1
-        self._starts[pool:end] = [*(each.address - address for each in instructions), len(code)]
+        self._starts[pool:end] = known.starts
         self._costs[pool:end] = (0, *block.price.cycles)
         self._transitions[pool:end] = (0, *block.price.transitions)
         self._uops[pool:end] = (0, *block.price.uops)
         self._programs[self._steps:self._steps + len(block.program)] = np.frombuffer(block.program, np.uint8)
         if compare:
             self._code[self._bytes:self._bytes + len(code)] = np.frombuffer(code, np.uint8)
-        cost = block.price.cycles[-1]
-        _ENTRY.pack_into(self._entries.data, self._free_slot(key), key, cost, count, flags, pool, guard_at, guard,
-                         cut_at, flush, self._bytes, cost + block.stalls, self._steps, branch_of(last),
-                         block.string, block.string_size, crossing_of(last), block.price.transitions[-1],
-                         block.price.uops[-1], block.loads, block.stores, last.address - address, spin)
+        cost, slot = block.price.cycles[-1], self._free_slot(key)
+        _ENTRY.pack_into(self._entries.data, slot, key, cost, count, flags, pool, guard_at, guard, cut_at, known.flush,
+                         self._bytes, cost + block.stalls, self._steps, known.branch, block.string, block.string_size,
+                         known.leaves, block.price.transitions[-1], block.price.uops[-1], block.loads, block.stores,
+                         instructions[-1].address - address, spin)
+        self._slots[self._used] = slot // ENTRY_SIZE
         self._used += 1
         self._pool = end
         self._steps += len(block.program)
         self._bytes += len(code) if compare else 0
+        return block
+
+    def _decode(self, code: bytes, address: int, bits: int) -> Decoded:
+        """What a block is; it may come again when the table was cleared, as by every snapshot that is restored."""
+        known = self._decoded.get((code, address, bits))
+        if known:
+            return known
+        block = self._describe(code, address, bits)
+        instructions, last = block.instructions, block.instructions[-1]
+        guards, flush = self._guards(instructions, code, bits), flush_of(last)
+        flags = repeat_of(last)
+        flags |= Special.GUARD if guards else Special(0)
+        flags |= Special.FLUSH if flush else Special(0)
+        starts = np.array([*(each.address - address for each in instructions), len(code)], np.int32)
+        known = Decoded(block, starts, guards, flags, jump_of(last), flush, branch_of(last), crossing_of(last))
+        if len(self._decoded) >= MOST_DECODED:
+            self._decoded.clear()
+        self._decoded[code, address, bits] = known
+        return known
 
     def _guards(self, instructions: Sequence[Instruction], code: bytes, bits: int) -> list[tuple[int, Guard]]:
         """(index, guard) of the instructions of a block that must be looked at."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from emu.counters import CAUSES, EVENTS, Counters
 from emu.cpu import program
-from emu.cpu.blocks import CODE16, NO_SPIN, SIZE_SHIFT, BlockTable, Description
+from emu.cpu.blocks import CODE16, NO_SPIN, SIZE_SHIFT, BlockTable
 from emu.cpu.costs import Costs
 from emu.cpu.derivation import Op
 from emu.cpu.layout import EIP
@@ -82,12 +82,11 @@ class _Pricing:
         state.ram, state.ram_size, state.a20_mask = self._ram.ctypes.data, head.memory, 0xFFFFFFFF
         state.repeating = -1
         self.costs = Costs(state, profile)
-        self._blocks = BlockTable(state, self._describe, lambda *_: NO_SPIN, profile.cpuid[7])
+        self._blocks = BlockTable(state, self.costs.describe, lambda *_: NO_SPIN, profile.cpuid[7])
         self._met: list[tuple[int, bytes]] = [(0, b"")]                 # by number: key and code
         self._keys, self._first_fetches = np.zeros(1, np.int64), np.zeros(1, np.int64)
         self._fetches = np.array([player.NO_FETCH], np.int64)
         self._fetch_count = 1
-        self._found: list[int] = []
         self._code_pages = np.zeros(1 << 20, np.int64)
         self._player = player.Player(state=ctypes.addressof(state), clock=profile.clock, recorded_clock=head.clock,
                                      code_pages=self._code_pages.ctypes.data, fetch=-1)
@@ -138,21 +137,14 @@ class _Pricing:
             "pipeline_cycles": state.cycles - idle - sum(stalls.values())})
 
     def _enter(self, number: int) -> None:
-        """Price a block and enter it into the table."""
+        """Price a block and enter it into the table, and the lines that it fetches into `_fetches`."""
         key, code = self._met[number]
-        self._blocks.add(key, code, False)
+        steps = np.frombuffer(self._blocks.add(key, code, False).program, _STEP)
+        steps = steps[steps["op"] == Op.FETCH]
         self._first_fetches[number] = self._fetch_count
-        words = [*self._found, player.NO_FETCH]
+        words = [offset << player.FETCH_OFFSET | at << player.FETCH_WHERE | size << player.FETCH_SIZE
+                 for at, size, offset in steps[["at", "size", "offset"]].tolist()] + [player.NO_FETCH]
         if self._fetch_count + len(words) > len(self._fetches):
             self._fetches = np.resize(self._fetches, 2 * len(self._fetches) + len(words))
         self._fetches[self._fetch_count:self._fetch_count + len(words)] = words
         self._fetch_count += len(words)
-
-    def _describe(self, code: bytes, address: int, bits: int) -> Description:
-        """A block; the lines that it fetches are in `_found`."""
-        block = self.costs.describe(code, address, bits)
-        steps = np.frombuffer(block.program, _STEP)
-        steps = steps[steps["op"] == Op.FETCH]
-        self._found = [offset << player.FETCH_OFFSET | at << player.FETCH_WHERE | size << player.FETCH_SIZE
-                       for at, size, offset in steps[["at", "size", "offset"]].tolist()]
-        return block
