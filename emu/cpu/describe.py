@@ -7,6 +7,7 @@ and the program fetches code line by line between the accesses to data, in the o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import chain
 
 import numpy as np
@@ -30,6 +31,7 @@ ACCESSES = {                # how many accesses to memory a step makes at most
 }
 
 
+@lru_cache(maxsize=1 << 14)              # machine after machine runs the same kernels
 def describe_unit(code: bytes, address: int, bits: int) -> Description:
     """A block under a `unit` profile."""
     instructions = pad(decode(code, address, bits), code, address)
