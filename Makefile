@@ -1,6 +1,7 @@
 # What one types first. Everything happens in .venv, which is made when it is needed.
 PYTHON ?= python3
 BIN := .venv/bin
+unexport PYTHONDONTWRITEBYTECODE         # or each of a hundred processes compiles every module
 
 .PHONY: boot test lint bench clean
 
