@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from emu.timing.errors import ProfileError, refuse
@@ -67,12 +68,22 @@ def load_profile(name: str | Path) -> Profile:
         if not path.is_file():
             raise ProfileError(f"no processor is called {str(name)!r}; there are {', '.join(profiles())}")
     try:
-        values = tomllib.loads(path.read_text())
+        text = path.read_text()
     except OSError as error:
         refuse(path, "", error.strerror or str(error))
+    except ValueError as error:             # not UTF-8
+        refuse(path, "", f"not TOML: {error}")
+    return _read(path, text)
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, text: str) -> Profile:
+    """The profile in a file that holds this. Machine after machine has the same."""
+    try:
+        values = tomllib.loads(text)
     except RecursionError:
         refuse(path, "", "not TOML: nested too deep")
-    except ValueError as error:             # also what is not UTF-8, and numbers of thousands of digits
+    except ValueError as error:             # also numbers of thousands of digits
         refuse(path, "", f"not TOML: {error}")
     check_identity(path, values, ("documents", "sources", "pipeline", *SECTIONS))
     cpuid, basic = cpuid_of(values)
