@@ -170,9 +170,8 @@ def counter_of(m: Model, entry: int, pc: int) -> int:
 def learn(m: Model, entry: int, counter: int, value: int, taken: bool) -> None:
     """Move the counter, which holds `value`, and the histories by an outcome."""
     after = min(value + 1, 3) if taken else max(value - 1, 0)
-    if after != value:
-        store8(counter, after)
-        m.changes += 1
+    store8(counter, after)
+    m.changes += after != value
     if m.predictor == LOCAL:
         replace(m, m.histories + entry * 8, (load64(m.histories + entry * 8) << 1 | taken) & m.history_mask)
     elif m.predictor == GLOBAL:
@@ -188,9 +187,8 @@ def aim(m: Model, entry: int, target: int) -> None:
 @inlined
 def replace(m: Model, at: int, value: int) -> None:
     """Store a word, and note a change if it is one."""
-    if load64(at) != value:
-        store64(at, value)
-        m.changes += 1
+    m.changes += load64(at) != value
+    store64(at, value)
 
 
 @inlined
