@@ -12,7 +12,7 @@ from __future__ import annotations
 from emu.cpu.addresses import calculate, keep
 from emu.cpu.derivation import Op
 from emu.cpu.layout import CR0, CR3, HF_CPL, HF_SS32, HFLAGS
-from emu.cpu.paging import PAGE_MASK
+from emu.cpu.paging import PAGE_MASK, find
 from emu.cpu.program import (
     ACCESS,
     DISP,
@@ -105,11 +105,13 @@ def look_page(s: State, m: Model, linear: int, large: int) -> int:
 @compiled
 def look_code_page(s: State, m: Model, linear: int) -> int:
     """Not 0 if the first code TLB has the page, or paging is off."""
-    word = load64(s.tlb + (linear >> 12) * 8)
     if load32(s.env + CR0) & CR0_PG == 0:
         return 1
+    word = load64(s.tlb + (linear >> 12) * 8)
     if word >> 32 != s.epoch:
-        return 0
+        word = find(s, linear, 0, 1 if load32(s.env + HFLAGS) & HF_CPL == 3 else 0)
+        if word < 0:
+            return 0
     page = linear >> 12
     if not word & PDE_PS:
         return look(s, set_of(m.code, m.code_mask, m.code_ways, page), m.code_ways, key_of(page))
