@@ -11,6 +11,7 @@ named after all native sources together with the versions of numba and of our re
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -27,9 +29,9 @@ I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 SOURCES = (                 # every file with native code, and what it takes constants from
     "native", "timing/model", "timing/associative", "timing/hierarchy", "timing/translations", "timing/branches",
     "crossings", "cpu/state", "cpu/layout", "cpu/x86", "cpu/paging", "cpu/rings", "cpu/delivery", "cpu/blocks",
-    "cpu/derivation", "cpu/records", "cpu/program", "cpu/far_accesses", "cpu/addresses", "cpu/hits", "cpu/charging",
-    "cpu/spinning", "cpu/account", "cpu/modelled", "cpu/hooks", "cpu/runner", "recording/events", "recording/tap",
-    "recording/player")
+    "cpu/derivation", "cpu/records", "cpu/program", "cpu/far_accesses", "cpu/addresses", "cpu/glance", "cpu/hits",
+    "cpu/charging", "cpu/spinning", "cpu/account", "cpu/modelled", "cpu/hooks", "cpu/runner", "recording/events",
+    "recording/tap", "recording/player")
 
 
 def cache_root() -> Path:
@@ -91,6 +93,13 @@ def compiled(function: Callable[..., Any]) -> Any:
 def inlined(function: Callable[..., Any]) -> Any:
     """`compiled`, copied into its callers: for the few small functions that run at every block or access."""
     return numba.njit(forceinline=True, **NATIVE_ONLY)(function)
+
+
+def executable(size: int) -> np.ndarray:
+    """Memory for machine code; pages that are not used take none. Raises OSError where the host allows no such."""
+    memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS,
+                       mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    return np.frombuffer(memory, np.uint8)
 
 
 def _load(width: ir.IntType) -> Any:
@@ -169,6 +178,8 @@ call_reg_read = _call([POINTER, I32, POINTER])              # uc_reg_read(uc, re
 call_ctl = _call([POINTER, I32], fixed=2)                   # uc_ctl(uc, control, ...)
 call_ctl_range = _call([POINTER, I32, I64, I64], fixed=2)   # uc_ctl(uc, control, first, end)
 call_attend = _call([POINTER, I64, I64, I64])               # account.attend(state, ...)
+call_glance = _call([POINTER, I64])                         # the machine code of a block: see `glance`
+call_hits = _call([POINTER, I64, I64])                      # hits.hits(state, step, start)
 call_open = _call([POINTER, I64, I64])                      # modelled.open_block(state, slot, pc)
 call_part = _call([POINTER, I64, I64, I64])                 # modelled.charge_part(state, slot, first, last)
 call_flush = _call([POINTER, I64])                          # modelled.flush_model(state, kind)

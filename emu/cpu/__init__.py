@@ -18,6 +18,7 @@ the way to Capstone):
 - `spinning`  skips loops that can change nothing before the next event
 - `account`   the block hook: charges a block, or stops in front of what is due
 - `modelled`, `hits`  the block hook under a timing model, and its quick way
+- `glance`, `host_code`   the quickest way, of blocks that run often: machine code of the host
 - `costs`     a profile's figures, put where native code finds them
 - `hooks`     the remaining native hooks: traps, invalid opcodes, SYSENTER, RDTSC, CPUID, ports
 - `runner`    the native loop around `uc_emu_start`

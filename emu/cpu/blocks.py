@@ -275,6 +275,7 @@ class BlockTable:
         if self._used:
             self._entries.reshape(ENTRIES, ENTRY_SIZE)[self._slots[:self._used]] = 0
             self._state.tables += 1
+            self._state.hot_count = 0
         self._used = self._pool = self._bytes = self._steps = 0
         self._state.block = self._state.rest_slot = self._state.branch_slot = 0
 

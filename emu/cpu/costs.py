@@ -7,6 +7,7 @@ import numpy as np
 from emu.cpu import account, program, records
 from emu.cpu.block_store import BlockStore
 from emu.cpu.describe import Describe, Describer, describe_unit
+from emu.cpu.glance import Glance
 from emu.cpu.state import State
 from emu.timing.figures import Number
 from emu.timing.model import TimingModel
@@ -31,6 +32,7 @@ class Costs:
     def __init__(self, state: State, profile: Profile) -> None:
         """Fills in `state`, whose `env` is set. Raises ProfileError."""
         self.model: TimingModel | None = None
+        self.glance: Glance | None = None
         self.describe: Describe = describe_unit
         self.store = BlockStore()
         self.block_hook = account.on_block
@@ -55,9 +57,11 @@ class Costs:
         state.model = self.model.address
         state.records = self._records.ctypes.data
         state.temporaries = self._temporaries.ctypes.data
-        self._moved = np.zeros(4 * records.RECORDS * hits.MOVED_ENTRY, np.uint8)
+        self._moved = np.zeros(4 * records.RECORDS * records.MOVED_ENTRY, np.uint8)
         state.kept = self._kept.ctypes.data
         state.moved = self._moved.ctypes.data
+        self.glance = Glance(state, self.model.record)
+        state.hits = hits.hits.address
         for function in ("open_block", "charge_part", "charge_from", "touch", "flush_model"):
             setattr(state, function, getattr(modelled, function).address)
         self.block_hook = modelled.on_block_modelled

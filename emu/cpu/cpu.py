@@ -131,6 +131,8 @@ class Cpu:
                 if stop:
                     return stop
             reason = self._run(self._user)
+            if state.hot_count and self.costs.glance:
+                self.costs.glance.write()
             if reason == Stop.NEW_BLOCK:
                 self._decode_block()
             elif reason == Stop.INTERRUPT:

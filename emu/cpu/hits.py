@@ -9,19 +9,26 @@ by: what it costs is added behind the block.
 
 from __future__ import annotations
 
+from typing import Any
+
+from numba import types
+
 from emu.cpu.addresses import calculate, keep
 from emu.cpu.derivation import Op
+from emu.cpu.glance import HOT
 from emu.cpu.layout import CR0, CR3, HF_CPL, HF_SS32, HFLAGS
 from emu.cpu.paging import PAGE_MASK, find
 from emu.cpu.program import (
     ACCESS,
     DISP,
+    GLANCE,
     LINE,
     MASK,
     OP_BIT_SCAN,
     OP_FETCH,
     OP_IF_COUNT,
     OP_KEEP,
+    PAGED_GLANCE,
     RESULT,
     SCALED,
     SEGMENT,
@@ -31,21 +38,19 @@ from emu.cpu.program import (
     STEP_SIZE,
     VALUE_BASE,
 )
-from emu.cpu.records import ACCESS_WRITE, CODE_FRAME, value_at
-from emu.cpu.state import State
+from emu.cpu.records import ACCESS_WRITE, CODE_FRAME, MOVED_ENTRY, MOVED_WAY, value_at
+from emu.cpu.state import State, record
 from emu.cpu.x86 import CR0_PG, PDE_PS, PTE_D, PTE_P, PTE_U, PTE_W
-from emu.native import compiled, inlined, load8, load16, load32, load64, store64
+from emu.native import call_glance, call_hits, callback, compiled, inlined, load8, load16, load32, load64, store64
 from emu.timing.associative import KEY as TAG
 from emu.timing.associative import LARGE as LARGE_TAG
 from emu.timing.associative import MARK, key_of, place_back, place_first, set_of
 from emu.timing.hierarchy import trace_index
-from emu.timing.model import Model
+from emu.timing.model import Model, model_at
 
 OP_END, OP_ACCESS = int(Op.END), int(Op.ACCESS)
 EPOCH = -1 << 32            # those bits of a TLB word
-
-# A word that has moved to the front of its set: address of the set, where the word stood; i64 each.
-MOVED_WAY, MOVED_ENTRY = 8, 16
+ALL_HIT = -1                # of a program: no step stalls
 
 
 @inlined
@@ -93,7 +98,7 @@ def look_large(s: State, m: Model, linear: int) -> int:
     return look(s, set_of(m.data, m.data_mask, m.data_ways, page), m.data_ways, key_of(page) | LARGE_TAG)
 
 
-@inlined
+@compiled
 def look_page(s: State, m: Model, linear: int, large: int) -> int:
     """Not 0 if the first data TLB has the page."""
     if large:
@@ -216,29 +221,20 @@ def follow_value(s: State, step: int, op: int, linear: int, physical: int, user:
     return value >= 0
 
 
-@inlined
-def hits(s: State, m: Model, step: int, start: int) -> int:
-    """Run the program at `step` for the block at linear `start`: 0 if all hits, and the model knows.
+@callback(types.int32(types.voidptr, types.int64, types.int64))
+def hits(user: Any, step: int, start: int) -> int:
+    """Run the program on from `step` for the block at linear `start`: ALL_HIT if all hits, and the model knows.
 
-    Otherwise the first step that does not hit. It is `missed`, too, if it is all that does not: an access that brings a
-    line into the first cache, and nothing behind it meets another line of that line's set.
+    Otherwise how many bytes behind `step` the first one lies that does not hit. It is `missed`, too, if it is all that
+    does not: an access that brings a line into the first cache, and nothing behind it meets another line of its set.
     The pages of the last access to data and of the last fetch are the most recent of their sets: not looked for again.
     """
-    s.kept_count = s.moved_count = 0
-    s.missed = 0
-    mode = load32(s.env + HFLAGS)
+    s = record(user)
+    m = model_at(s.model)
+    first_step = step
     paged = load32(s.env + CR0) & CR0_PG
-    if s.stream or mode & HF_SS32 == 0 or (paged and s.tlb_cr3 != load32(s.env + CR3)):
-        return step
-    if start >> 12 != s.last_code_page:
-        if not look_code_page(s, m, start):
-            return step
-        s.last_code_page = start >> 12
-    if not fetches(s, m, step, start):                  # what every program begins with
-        return step
-    step += STEP_SIZE
-    user = 1 if mode & HF_CPL == 3 else 0
-    rights = s.epoch << 32 | (PTE_P | PTE_U if user else PTE_P)
+    user_mode = 1 if load32(s.env + HFLAGS) & HF_CPL == 3 else 0
+    rights = s.epoch << 32 | (PTE_P | PTE_U if user_mode else PTE_P)
     while True:
         head = load64(step)                             # OP, AT, SIZE, ACCESS and SHIFT at one go
         op = head & 0xFFFF
@@ -272,20 +268,64 @@ def hits(s: State, m: Model, step: int, start: int) -> int:
             if (write and (word & MARK == 0 or load8(s.frames + (physical >> 12)) & CODE_FRAME)
                     and is_noticed(s, m, word, physical)):
                 break
-            if op != OP_ACCESS and not follow_value(s, step, op, linear, physical, user):
+            if op != OP_ACCESS and not follow_value(s, step, op, linear, physical, user_mode):
                 break
         elif op == OP_END:
-            return s.missed
+            return s.missed - first_step if s.missed else ALL_HIT
         elif op == OP_FETCH:
             if not fetches(s, m, step, start):
                 break
         elif op == OP_IF_COUNT:
             s.repeat_left = load32(load64(step + VALUE_BASE)) + load32(step + DISP) & 0xFFFFFFFF
             if not s.repeat_left:
-                return s.missed
+                return s.missed - first_step if s.missed else ALL_HIT
         elif op > OP_KEEP and op <= OP_BIT_SCAN:
             store64(load64(step + RESULT), calculate(step) & 0xFFFFFFFF)
         else:
             break
         step += STEP_SIZE
-    return give_up(s, step)
+    return give_up(s, step) - first_step
+
+
+@compiled
+def count_run(s: State, program: int, field: int, runs: int) -> None:
+    """A block without machine code runs so many times now: ask for some when that is often, if there is room to."""
+    if runs == s.hot_after:
+        if s.hot_count == HOT:
+            return
+        store64(s.hot + s.hot_count * 8, program + (field == PAGED_GLANCE))
+        s.hot_count += 1
+    store64(program + field, runs)
+
+
+@inlined
+def look_through(s: State, m: Model, program: int, start: int) -> int:
+    """Look whether all hits that the block at linear `start` accesses: 0, or the first step of `program` that does not.
+
+    It begins with a fetch. Then its machine code goes as far as it can, if it has any (`glance`), and `hits` goes on.
+    """
+    s.kept_count = s.moved_count = 0
+    s.missed = 0
+    mode = load32(s.env + HFLAGS)
+    paged = load32(s.env + CR0) & CR0_PG
+    if s.stream or mode & HF_SS32 == 0 or (paged and s.tlb_cr3 != load32(s.env + CR3)):
+        return program
+    if start >> 12 != s.last_code_page:
+        if not look_code_page(s, m, start):
+            return program
+        s.last_code_page = start >> 12
+    if not fetches(s, m, program, start):
+        return program
+    field = PAGED_GLANCE if paged else GLANCE
+    glance = load64(program + field)
+    done = STEP_SIZE
+    if glance > s.hot_after:
+        if paged:
+            s.rights = PTE_P | PTE_U if mode & HF_CPL == 3 else PTE_P
+        done = call_glance(glance, s.self, program)
+        if not done:
+            return 0
+    elif glance < s.hot_after:
+        count_run(s, program, field, glance + 1)
+    behind = call_hits(s.hits, s.self, program + done, start)
+    return 0 if behind == ALL_HIT else program + done + behind

@@ -39,7 +39,7 @@ from emu.cpu.blocks import (
     repeat_count,
 )
 from emu.cpu.charging import REPEAT, add_charge, cost_before, set_start
-from emu.cpu.hits import hide, hits, take_back
+from emu.cpu.hits import hide, look_through, take_back
 from emu.cpu.layout import CR0, CR4, HF_CPL, HF_CS32, HF_INHIBIT_IRQ, HFLAGS
 from emu.cpu.paging import PAGE_MASK, directory_entry, find, table_entry
 from emu.cpu.program import ACCESS, AT, READS, SIZE, WRITES
@@ -386,7 +386,7 @@ def on_block_modelled(handle: Any, address: int, size: int, user: Any) -> None:
     whole = (known and counts <= 0xFFFF and s.cycles + load32(slot + WORST) < s.deadline
              and s.instructions + counts < s.limit and mode & HF_CPL == s.ring)
     if whole or (known and s.repeating == pc and counts & 0xFFFF == 1 and may_iterate(s, slot)):
-        step = hits(s, m, s.programs + load32(slot + PROGRAM), pc)
+        step = look_through(s, m, s.programs + load32(slot + PROGRAM), pc)
         if not step:
             if whole:
                 if s.block_ring:

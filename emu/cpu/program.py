@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import struct
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from emu.cpu.derivation import BY_STACK, DIRECTION, NOTHING, TEMPORARY, Op, Step, Value
 from emu.cpu.layout import BASE, DF, SEGMENT_SIZE, SEGMENTS
@@ -26,10 +28,12 @@ WRITES = 46                 # u16: writes
 RESULT = 48                 # address of the temporary that is written
 STORED = 56                 # KEEP: address of the value that is stored; 0: not known
 SET, LINE = VALUE_BASE, SCALED      # FETCH: see `hits.look_code`
+GLANCE, PAGED_GLANCE = RESULT, STORED       # the first FETCH: see `glance`, without paging and with it
 STEP_SIZE = 64
 ON_STACK = 0x80             # the offset is as wide as the stack
 NOWHERE = 0xFFFF            # longer than any line
 _LAYOUT = struct.Struct("<HHHBBiiqqqIHHqq")
+
 TEMPORARIES = 1 << 13
 ENDS, STOPS = int(Op.END), int(Op.STOP)
 OP_ACCESS, OP_FETCH, OP_LOAD, OP_KEEP = int(Op.ACCESS), int(Op.FETCH), int(Op.LOAD), int(Op.KEEP)
@@ -40,6 +44,26 @@ OP_BIT_SCAN, OP_IF_COUNT = int(Op.BIT_SCAN), int(Op.IF_COUNT)
 OP_FLOATING, OP_PRIVILEGED, OP_INTERRUPT_FLAG = int(Op.FLOATING), int(Op.PRIVILEGED), int(Op.INTERRUPT_FLAG)
 OP_DESCRIPTOR, OP_RETURN_FAR = int(Op.DESCRIPTOR), int(Op.RETURN_FAR)
 OP_CALL_FAR, OP_EMPTY = int(Op.CALL_FAR), int(Op.EMPTY)
+
+
+class Packed(NamedTuple):
+    """The fields of a packed step, in order."""
+
+    op: int
+    at: int
+    size: int
+    access: int
+    shift: int
+    disp: int
+    offset: int
+    base: int
+    scaled: int
+    segment: int
+    mask: int
+    reads: int
+    writes: int
+    result: int
+    stored: int
 
 
 def pack(steps: Sequence[Step], s: State) -> bytes:
@@ -65,6 +89,11 @@ def _pack_step(step: Step, s: State, reads: int, writes: int) -> bytes:
                         s.env + SEGMENTS + SEGMENT_SIZE * step.segment + BASE, mask, reads, writes,
                         _place(Value(step.result, 0), s) if step.result else 0,
                         _place(step.value, s) if step.value else 0)
+
+
+def unpack(address: int) -> Packed:
+    """The packed step at an address."""
+    return Packed._make(_LAYOUT.unpack(ctypes.string_at(address, STEP_SIZE)))
 
 
 def _signed(number: int) -> int:

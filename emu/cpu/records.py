@@ -31,6 +31,9 @@ LARGE, GLOBAL, UNTRANSLATED = 1, 2, 4           # PAGE_KIND: a 4 MiB page; in ev
 KEPT_LINEAR, KEPT_SIZE, KEPT_VALUE = 0, 8, 16   # i64 each; the value is -1 if it is not known
 KEPT_ENTRY = 24
 UNKNOWN_VALUE, NOT_KEPT = -1, -2
+
+# A word that has moved to the front of its set, as `hits` notes it: address of the set, where the word stood; i64 each.
+MOVED_WAY, MOVED_ENTRY = 8, 16
 WHOLE = 1 << 30             # `split_at` of a block that may run whole
 CODE_FRAME, ONLY_CODE = int(Frame.FETCHED | Frame.MIXED), int(Frame.FETCHED)
 RECORDS = 1 << 14           # a block has at most 512 instructions, an instruction at most a dozen accesses

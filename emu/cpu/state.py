@@ -190,6 +190,11 @@ class State(ctypes.Structure):
         "kept_count",           # how many there are
         "last_page",            # linear page of the last access to data, if it is first in its set for sure; or -1
         "last_code_page",       # linear page of the last fetch, likewise
+        "rights",               # what a word of our TLB must have for a read at this CPL
+        "front_page", "from_behind",        # addresses of the machine code of glance.routines
+        "hot_after",            # how often a block runs before machine code is asked for: see `glance`
+        "hot",                  # address of the programs for which it is asked, plus 1 if with paging
+        "hot_count",            # how many there are
         "moved",                # address of the words that moved to the front of their sets: see `hits`
         "moved_count",          # how many there are
         "missed",               # the only step of the block's program that does not hit, 0 if none: see `hits`
@@ -272,6 +277,7 @@ class State(ctypes.Structure):
         "attend",               # address of account.attend
         "deliver",              # address of delivery.deliver_event
         "open_block", "charge_part", "charge_from", "touch", "flush_model",   # addresses of functions in `modelled`
+        "hits",                 # address of hits.hits
         "port_callback",        # address of the Python function for port accesses
         "scratch",              # 8 bytes to pass by address
         "tsc_offset",           # RDTSC reads cycles plus this

@@ -23,19 +23,20 @@ OWN = {
         "table code_frames env starts costs transitions uop_counts programs code_bytes breakpoints model "
         "records temporaries kept moved string_costs recording note stream tlb frames ram uc cpu "
         "invalid_address emu_start emu_stop reg_read ctl self attend deliver open_block charge_part charge_from touch "
-        "flush_model port_callback scratch crossing_ring block_ring note_block ring_full no_thread"),
+        "flush_model port_callback scratch crossing_ring block_ring note_block ring_full no_thread "
+        "front_page from_behind hot hits"),
     "set anew at each run, or before they are looked at": (
         "deadline limit reason examine event_deadline step_slot step_from step_count stepping new_key "
         "new_size breakpoint_count stop_count spin_slot spin_turns spin_cycles spin_instructions spin_uops "
         "spin_transitions spin_loads spin_branches spin_changes spin_history spin_stalls spin_io turn_cycles "
         "turn_instructions turn_uops turn_transitions turn_loads turn_branches kept_count moved_count "
         "dropping fill fill_kind fill_frame fill_error walk_error walk_address stop_vectors irq_line "
-        "irq_waited missed missed_set missed_physical missed_kept"),
+        "irq_waited missed missed_set missed_physical missed_kept rights"),
     "of the table and the rings that are there": (
-        "tables stream_count stream_size crossing_next crossing_room crossing_total block_next block_room "
+        "tables hot_count stream_count stream_size crossing_next crossing_room crossing_total block_next block_room "
         "block_total thread_epoch thread_tss want_levels want_space want_first want_last"),
     "what the machine was made with": (
-        "fast_forward has_sep cpuid_leaves cpuid_extended cpuid ram_size cost_int_outer cost_int_same "
+        "fast_forward hot_after has_sep cpuid_leaves cpuid_extended cpuid ram_size cost_int_outer cost_int_same "
         "cost_exception cost_interrupt cost_iret_outer cost_iret_same cost_retf_outer cost_retf_same "
         "cost_call_far cost_jmp_far cost_gate_inner cost_gate_same cost_in_bitmap cost_out_bitmap bus_inta "
         "bus_isa_read bus_isa_write bus_pci_read bus_pci_write"),
