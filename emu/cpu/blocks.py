@@ -123,8 +123,8 @@ class Description(NamedTuple):
 class Decoded(NamedTuple):
     """What follows from a block's code alone."""
 
-    block: Description
-    starts: NDArray[np.int32]       # of its instructions, bytes from its start, and its end
+    block: Description              # of its instructions the first and the last, without detail
+    starts: NDArray[np.int64]       # of its instructions, bytes from its start, and its end
     guards: list[tuple[int, Guard]]     # by index of the instruction
     flags: Special          # REPEAT, COUNT16, GUARD, FLUSH
     jump: Special           # JUMP or CALL, if it is compared
@@ -299,12 +299,11 @@ class BlockTable:
         others = flags[used] & np.uint16(0xFFFF ^ Special.BREAK)
         flags[used] = others | holds * np.uint16(Special.BREAK)
 
-    def add(self, key: int, code: bytes, compare: bool) -> Description:
-        """Decode a block and enter it; `compare`: its bytes are to be checked at every run. What it is."""
+    def add(self, key: int, code: bytes, compare: bool) -> bytes:
+        """Decode a block and enter it; `compare`: its bytes are to be checked at every run. Its address program."""
         address, bits = key & 0xFFFFFFFF, 16 if key & CODE16 else 32
         known = self._decode(code, address, bits)
-        block = known.block
-        instructions, count = block.instructions, len(block.instructions)
+        block, count = known.block, len(known.starts) - 1
         if (self._used * 2 >= ENTRIES or self._pool + count + 1 > POOL_SIZE or self._bytes + len(code) > CODE_SIZE
                 or self._steps + len(block.program) > len(self._programs)):
             self.clear()
@@ -315,9 +314,9 @@ class BlockTable:
             cut_at = guard_at + 1
         flags = known.flags
         flags |= Special.COMPARE | known.jump if compare else Special(0)
-        if self.breakpoints and not self.breakpoints.isdisjoint(each.address for each in instructions):
+        if self.breakpoints and not self.breakpoints.isdisjoint((known.starts[:-1] + address).tolist()):
             flags |= Special.BREAK
-        spin = self._spin_of(instructions, bits)
+        spin = self._spin_of(block.instructions, bits)
         flags |= Special.SPIN if spin != NO_SPIN and not flags else Special(0)
 
         pool, end = self._pool, self._pool + count + 1
@@ -332,13 +331,13 @@ class BlockTable:
         _ENTRY.pack_into(self._entries.data, slot, key, cost, count, flags, pool, guard_at, guard, cut_at, known.flush,
                          self._bytes, cost + block.stalls, self._steps, known.branch, block.string, block.string_size,
                          known.leaves, block.price.transitions[-1], block.price.uops[-1], block.loads, block.stores,
-                         instructions[-1].address - address, spin)
+                         known.starts[-2], spin)
         self._slots[self._used] = slot // ENTRY_SIZE
         self._used += 1
         self._pool = end
         self._steps += len(block.program)
         self._bytes += len(code) if compare else 0
-        return block
+        return block.program
 
     def _decode(self, code: bytes, address: int, bits: int) -> Decoded:
         """What a block is; it may come again when the table was cleared, as by every snapshot that is restored."""
@@ -351,8 +350,10 @@ class BlockTable:
         flags = repeat_of(last)
         flags |= Special.GUARD if guards else Special(0)
         flags |= Special.FLUSH if flush else Special(0)
-        starts = np.array([*(each.address - address for each in instructions), len(code)], np.int32)
-        known = Decoded(block, starts, guards, flags, jump_of(last), flush, branch_of(last), crossing_of(last))
+        starts = np.array([*(each.address - address for each in instructions), len(code)], np.int64)
+        ends = [each._replace(detail=None) for each in (instructions[0], last)]
+        known = Decoded(block._replace(instructions=ends), starts, guards, flags, jump_of(last), flush,
+                        branch_of(last), crossing_of(last))
         if len(self._decoded) >= MOST_DECODED:
             self._decoded.clear()
         self._decoded[code, address, bits] = known

@@ -41,7 +41,8 @@ _WIDE = {getattr(cs, f"X86_REG_{register.name}"): int(register) for register in 
 def spin_of(instructions: Sequence[Instruction], bits: int, read: Callable[[int, int], bytes]) -> int:
     """What kind of spin ends with a block, for SPIN: PLAIN_SPIN, a register and its step, or NO_SPIN.
 
-    `read` gives code that may stand in front of the block: (linear address, bytes).
+    Of the instructions the first and the last will do. `read` gives code that may stand in front of the block: (linear
+    address, bytes).
     """
     last = instructions[-1]
     if bits != 32 or not _is_near_jump(last):

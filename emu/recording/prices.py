@@ -139,7 +139,7 @@ class _Pricing:
     def _enter(self, number: int) -> None:
         """Price a block and enter it into the table, and the lines that it fetches into `_fetches`."""
         key, code = self._met[number]
-        steps = np.frombuffer(self._blocks.add(key, code, False).program, _STEP)
+        steps = np.frombuffer(self._blocks.add(key, code, False), _STEP)
         steps = steps[steps["op"] == Op.FETCH]
         self._first_fetches[number] = self._fetch_count
         words = [offset << player.FETCH_OFFSET | at << player.FETCH_WHERE | size << player.FETCH_SIZE
