@@ -11,7 +11,6 @@ named after all native sources together with the versions of numba and of our re
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
 import sys
 from collections.abc import Callable
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numba
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -93,13 +91,6 @@ def compiled(function: Callable[..., Any]) -> Any:
 def inlined(function: Callable[..., Any]) -> Any:
     """`compiled`, copied into its callers: for the few small functions that run at every block or access."""
     return numba.njit(forceinline=True, **NATIVE_ONLY)(function)
-
-
-def executable(size: int) -> np.ndarray:
-    """Memory for machine code; pages that are not used take none. Raises OSError where the host allows no such."""
-    memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS,
-                       mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
-    return np.frombuffer(memory, np.uint8)
 
 
 def _load(width: ir.IntType) -> Any:

@@ -25,7 +25,7 @@ import sys
 import numpy as np
 
 from emu.cpu.derivation import Access, Op
-from emu.cpu.host_code import EncodingError, assemble
+from emu.cpu.host_code import EncodingError, assemble, executable
 from emu.cpu.program import GLANCE, LINE, ON_STACK, PAGED_GLANCE, SET, STEP_SIZE, TEMPORARIES, Packed, unpack
 from emu.cpu.records import (
     CODE_FRAME,
@@ -39,7 +39,6 @@ from emu.cpu.records import (
 )
 from emu.cpu.state import State
 from emu.cpu.x86 import PDE_PS, PTE_D, PTE_W
-from emu.native import executable
 from emu.timing.associative import KEY, LARGE, MARK, NUMBER_SHIFT, VALID
 from emu.timing.model import Model
 

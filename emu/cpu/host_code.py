@@ -1,4 +1,4 @@
-"""Machine code of the host, x86-64, from assembly text.
+"""Machine code of the host, x86-64, from assembly text, and memory that it can run in.
 
 Keystone encodes it. That is known to encode some things wrong and say nothing, so what it makes is read by Capstone and
 compared with the text; and it may take numbers for hexadecimal, so it gets them as such.
@@ -6,9 +6,13 @@ compared with the text; and it may take numbers for hexadecimal, so it gets them
 
 from __future__ import annotations
 
+import mmap
 import re
 from functools import cache
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 _LABELLED = re.compile(r"(?:(\w+):)?\s*(.*)")
 _NUMBER = re.compile(r"(?<!\w)(?:0x[0-9a-f]+|[0-9]+)\b")
@@ -19,6 +23,13 @@ _NOTHING = re.compile(r" [+-] 0(?=])| ?\* ?1(?= |])|\s")      # what may be left
 
 class EncodingError(Exception):
     """Keystone has not done what it was told."""
+
+
+def executable(size: int) -> NDArray[np.uint8]:
+    """Memory for machine code; pages that are not used take none. Raises OSError where the host allows no such."""
+    memory = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS,
+                       mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    return np.frombuffer(memory, np.uint8)
 
 
 def assemble(text: str) -> bytes:

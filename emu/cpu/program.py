@@ -33,7 +33,6 @@ STEP_SIZE = 64
 ON_STACK = 0x80             # the offset is as wide as the stack
 NOWHERE = 0xFFFF            # longer than any line
 _LAYOUT = struct.Struct("<HHHBBiiqqqIHHqq")
-
 TEMPORARIES = 1 << 13
 ENDS, STOPS = int(Op.END), int(Op.STOP)
 OP_ACCESS, OP_FETCH, OP_LOAD, OP_KEEP = int(Op.ACCESS), int(Op.FETCH), int(Op.LOAD), int(Op.KEEP)

@@ -206,7 +206,7 @@ class Connection(Kept):
         """Send a segment that begins at a position."""
         got = self.incoming.sequence if flags & ACK else 0
         self._carrier.send(self.peer, Tcp(self.port, self.peer_port, self.outgoing.sequence(position), got, flags,
-                                        WINDOW, data, options))
+                                          WINDOW, data, options))
 
     def _transmit(self, position: int, size: int, flags: int) -> None:
         """Send a SYN, or data with an acknowledgement, and maybe a FIN behind it."""
